@@ -1,0 +1,1 @@
+"""The minimal receiver of the command post."""

@@ -1,0 +1,39 @@
+"""The clocks of this machine, read together."""
+
+import ctypes
+import os
+import time
+from pathlib import Path
+from typing import Protocol
+
+from kiosk.domain import Stamp, Trust
+
+_TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
+
+
+class Clock(Protocol):
+    def now(self) -> Stamp: ...
+
+
+class SystemClock:
+    """Stamps from this machine's clocks. The boot id is the kernel's, so that a restart of the daemon alone keeps it."""
+
+    def __init__(self, boot_id: Path = Path("/proc/sys/kernel/random/boot_id"), rtc: Path = Path("/dev/rtc0")) -> None:
+        try:
+            self._boot = bytes.fromhex(boot_id.read_text().strip().replace("-", ""))[:8]
+        except (OSError, ValueError):
+            self._boot = os.urandom(8)
+        self._rtc = rtc.exists()
+        self._libc = ctypes.CDLL(None, use_errno=True)
+
+    def now(self) -> Stamp:
+        wall = time.time_ns() // 1_000_000
+        zone = time.localtime(wall / 1000).tm_gmtoff
+        return Stamp(wall, time.monotonic_ns() // 1_000_000, self._boot, self._trust(), zone)
+
+    def _trust(self) -> Trust:
+        timex = (ctypes.c_char * 256)()  # struct timex, modes = 0: read only
+        state = self._libc.adjtimex(timex)
+        if 0 <= state < _TIME_ERROR:
+            return Trust.NTP
+        return Trust.RTC if self._rtc else Trust.RESTORED

@@ -1,0 +1,172 @@
+"""The whole configuration on one page. The tagged unions at ``driver`` are the registry of drivers.
+
+`load` raises ConfigError with one line: file, exact key, what was found, what was expected.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from kiosk.domain import Colour
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text is the one line a technician needs."""
+
+
+Positive = Annotated[float, Meta(gt=0, le=3600)]
+Baud = Literal[9600, 19200, 38400, 57600, 115200]
+Pin = Annotated[int, Meta(ge=0, le=27)]
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of every table: a key that is not listed is an error."""
+
+
+class Site(Table, frozen=True):
+    code: Annotated[str, Meta(pattern=r"^[0-9]{6}$")]
+    name: Annotated[str, Meta(min_length=1, max_length=40)]
+
+
+class Kiosk(Table, frozen=True):
+    number: Annotated[int, Meta(ge=1, le=99)]
+    data_dir: Path = Path("/var/lib/kiosk")
+    runtime_dir: Path = Path("/run/kiosk")
+
+
+class Policy(Table, frozen=True):
+    group_size: Annotated[int, Meta(ge=1, le=100)] = 10
+    pool_size: Literal[1, 5, 10, 20] = 10
+    health_code: Literal["required", "optional", "off"] = "optional"
+    unknown_code: Literal["flag", "single", "refuse"] = "flag"
+    round: Literal["daily", "manual"] = "daily"
+    pair_window_s: Positive = 10.0  # card and code belong together when they come within this time
+    card_alone_after_s: Positive = 1.5  # health_code = "optional": how long a card waits for a code
+    unlabelled_groups: Annotated[int, Meta(ge=1, le=10)] = 2  # full groups that may wait for the printer
+    specimen: Annotated[str, Meta(min_length=1, max_length=12)] = "咽拭子"
+
+
+class HealthCodeFormat(Table, frozen=True):
+    """``pattern`` may name the groups ``colour``, ``token`` and ``id`` (a document number)."""
+
+    name: str
+    pattern: str
+    colours: dict[str, Colour] = {}
+
+
+class NoDevice(Table, frozen=True, tag_field="driver", tag="none"):
+    pass
+
+
+class SdtCard(Table, frozen=True, tag_field="driver", tag="sdt"):
+    """Resident-ID-card reader module, SDT protocol."""
+
+    port: str
+    baud: Baud = 115200
+    poll_s: Positive = 0.3
+    same_card_s: Positive = 5.0  # a card left on the reader is not read again for this long
+    newest_address: bool = True
+
+
+class SerialCode(Table, frozen=True, tag_field="driver", tag="serial"):
+    port: str
+    baud: Baud = 9600
+    idle_s: Positive = 0.1  # a text without terminator ends after this silence
+
+
+class HidCode(Table, frozen=True, tag_field="driver", tag="hid"):
+    """Keyboard wedge."""
+
+    device: str
+    gap_s: Positive = 0.15  # a longer gap between two keys throws the half code away
+
+
+class Printer(Table, frozen=True):
+    """What all label printers share. ``port``: a tty, /dev/usb/lp0, a plain file, or tcp://host:port."""
+
+    port: str
+    baud: Baud = 115200
+    label_mm: tuple[int, int] = (50, 30)
+    dpi: Literal[203, 300] = 203
+    copies: Annotated[int, Meta(ge=1, le=3)] = 1
+    timeout_s: Positive = 10.0
+    confirm: Literal["sent", "scan"] = "sent"  # "scan": a volunteer scans each fresh label
+
+
+class TsplPrinter(Printer, frozen=True, tag_field="driver", tag="tspl"):
+    gap_mm: Annotated[float, Meta(ge=0, le=20)] = 2.0
+    density: Annotated[int, Meta(ge=0, le=15)] = 10
+    speed: Annotated[int, Meta(ge=1, le=12)] = 4
+    invert: bool = False  # some clones burn 1 bits
+    mode: Literal[0, 1, 2] = 0
+
+
+class EscposPrinter(Printer, frozen=True, tag_field="driver", tag="escpos"):
+    profile: str = "TM-L90"
+    end_of_label: str = "1d0c"  # hex bytes that feed to the next label
+
+
+class ZplPrinter(Printer, frozen=True, tag_field="driver", tag="zpl"):
+    darkness: Annotated[int, Meta(ge=0, le=30)] = 15
+
+
+class GpioPanel(Table, frozen=True, tag_field="driver", tag="gpio"):
+    """Pins by BCM number. ``factory`` is never guessed."""
+
+    factory: Literal["lgpio", "mock"] = "lgpio"
+    chip: Annotated[int, Meta(ge=0, le=15)] = 0
+    stop: Pin = 17
+    wait: Pin = 27
+    go: Pin = 22
+    release: Pin = 23
+    alarm: Pin = 24
+    fault: Pin = 25
+    bar: Annotated[tuple[Pin, ...], Meta(min_length=10, max_length=10)] = (4, 5, 6, 7, 8, 9, 10, 11, 12, 13)
+    buzzer: Pin = 18
+    release_button: Pin = 16
+    ack_button: Pin = 26
+
+
+class SocketPanel(Table, frozen=True, tag_field="driver", tag="socket"):
+    path: str
+
+
+class Devices(Table, frozen=True):
+    card: SdtCard | NoDevice = NoDevice()
+    code: SerialCode | HidCode | NoDevice = NoDevice()
+    printer: TsplPrinter | EscposPrinter | ZplPrinter | NoDevice = NoDevice()
+    panel: GpioPanel | SocketPanel | NoDevice = NoDevice()
+
+
+class Mqtt(Table, frozen=True):
+    host: Annotated[str, Meta(min_length=1)]
+    port: Annotated[int, Meta(ge=1, le=65535)] = 1883
+    tls: bool = False
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    username: str | None = None
+    password_file: Path | None = None
+    keepalive_s: Annotated[int, Meta(ge=5, le=600)] = 30
+
+
+class Seal(Table, frozen=True):
+    """``digest_key``: where the key of "seen before" lives: in RAM for the round, or in a file (demo only)."""
+
+    public_key: str
+    digest_key: Literal["ram", "file"] = "ram"
+    digest_key_file: Path | None = None
+
+
+class Config(Table, frozen=True):
+    site: Site
+    kiosk: Kiosk
+    seal: Seal
+    policy: Policy = Policy()
+    health_code_formats: tuple[HealthCodeFormat, ...] = ()
+    devices: Devices = Devices()
+    mqtt: Mqtt | None = None  # without it the kiosk exports to files only

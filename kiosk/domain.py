@@ -1,0 +1,118 @@
+"""The words of the field, without any I/O: people, documents, subjects, stamps, reasons."""
+
+from enum import IntEnum, StrEnum
+
+import msgspec
+
+
+class Private:
+    """Mixin for values that carry personal data: their text form tells the type and nothing else."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} withheld>"
+
+    __str__ = __repr__
+
+
+class DocumentKind(StrEnum):
+    """Which card was read; the type flag at offset 248 of the card's text decides."""
+
+    RESIDENT = "resident"  # resident ID card, GB 11643
+    PERMIT = "permit"  # residence permit for Hong Kong, Macao and Taiwan residents, flag J
+    FOREIGNER_2017 = "foreigner-2017"  # permanent residence card, 15 characters, flag I
+    FOREIGNER_2023 = "foreigner-2023"  # permanent residence card, 18 digits from 9, flag Y
+
+
+class Person(Private, msgspec.Struct, frozen=True, repr_omit_defaults=True):
+    """What an ID card says of its holder. In clear only in RAM, and only until it is sealed.
+
+    ``sex`` is GB/T 2261.1 (0 unknown, 1 male, 2 female, 9 not stated); ``nation`` is GB/T 3304 or "" where the card
+    has none; dates are YYYYMMDD; ``valid_to`` is "" for 长期 (no end).
+    """
+
+    document: DocumentKind
+    number: str
+    name: str
+    birth: str
+    sex: str = "0"
+    nation: str = ""
+    nationality: str = ""
+    latin_name: str = ""
+    address: str = ""
+    newest_address: str = ""
+    authority: str = ""
+    valid_from: str = ""
+    valid_to: str = ""
+    permit_number: str = ""
+
+    __repr__ = Private.__repr__
+    __str__ = Private.__repr__
+
+
+class Subject(msgspec.Struct, frozen=True, array_like=True):
+    """A person as the journal knows them.
+
+    ``digest``: 16 bytes, keyed, equal for the same document number under one key; ``box``: the personal data, sealed
+    to the command post's public key.
+    """
+
+    digest: bytes
+    box: bytes
+
+    def __repr__(self) -> str:
+        return f"Subject({self.digest.hex()[:6]}…)"
+
+
+class Colour(StrEnum):
+    """The state of a health code. ``UNKNOWN`` is a state of its own and never counts as green."""
+
+    GREEN = "green"
+    YELLOW = "yellow"
+    RED = "red"
+    UNKNOWN = "unknown"
+    NONE = "none"  # no code was shown
+
+
+class Reason(StrEnum):
+    """Why somebody was not registered; each has a signal at the desk and a count in the report."""
+
+    RED = "red"
+    YELLOW = "yellow"
+    REPEAT = "repeat"  # already registered in this round
+    MISMATCH = "mismatch"  # the code names another person than the card
+    NO_CODE = "no-code"  # a health code is required and none was shown in time
+    NO_CARD = "no-card"  # a code alone is not enough here
+    UNKNOWN_CODE = "unknown-code"  # the policy refuses unknown codes
+    BAD_NUMBER = "bad-number"  # the card's number fails its check digit
+    UNREADABLE = "unreadable"  # the card or code could not be read
+    PRINTER = "printer"  # two full groups wait for labels
+    NOT_NEEDED = "not-needed"  # nothing at this desk uses what was scanned
+
+
+class Trust(IntEnum):
+    """How far the wall clock can be believed."""
+
+    NONE = 0
+    RESTORED = 1  # carried over from the last shutdown
+    RTC = 2
+    NTP = 3
+    OPERATOR = 4
+
+
+class Stamp(msgspec.Struct, frozen=True, array_like=True):
+    """One reading of the clocks. Nothing is ordered or de-duplicated by ``wall``.
+
+    ``wall``: milliseconds since 1970 UTC; ``mono``: milliseconds since this boot; ``boot``: 8 random bytes per boot;
+    ``zone``: seconds east of UTC.
+    """
+
+    wall: int
+    mono: int
+    boot: bytes = b"\0" * 8
+    trust: Trust = Trust.NONE
+    zone: int = 8 * 3600
+
+    @property
+    def day(self) -> int:
+        """Days since 1970-01-01 in local time."""
+        return (self.wall // 1000 + self.zone) // 86400

@@ -1,0 +1,108 @@
+"""What the outside told us. Drivers post the first part; the intake turns persons and codes into the second part,
+and only that reaches the flows: personal data in clear ends there."""
+
+import msgspec
+
+from kiosk.domain import Colour, DocumentKind, Person, Private, Reason, Subject
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Base of everything that comes in."""
+
+
+# From the drivers -----------------------------------------------------------------------------------------------
+
+
+class CardRead(Private, Event, frozen=True):
+    """The reader delivered a whole, well-formed card."""
+
+    person: Person
+
+
+class CardFailed(Event, frozen=True):
+    """A card lies on the reader and cannot be read, after the driver's own retries."""
+
+    why: str
+
+
+class CodeScanned(Private, Event, frozen=True):
+    """The scanner delivered one text, terminator removed."""
+
+    text: str
+
+
+class CodeFailed(Event, frozen=True):
+    """The scanner delivered something that is no code: too long, undecodable, typed in ALT mode."""
+
+    why: str
+
+
+class ButtonPressed(Event, frozen=True):
+    """A debounced press has ended. ``button``: "release" or "ack"."""
+
+    button: str
+    held_ms: int
+
+
+class PrintSucceeded(Event, frozen=True):
+    """All bytes of a label were taken. ``confirmed``: the printer itself said it is well afterwards."""
+
+    tube: str
+    attempt: int
+    confirmed: bool
+
+
+class PrintFailed(Event, frozen=True):
+    """A try to print a label failed; the driver keeps the job and goes on trying."""
+
+    tube: str
+    attempt: int
+    why: str
+
+
+class DeviceOnline(Event, frozen=True):
+    device: str
+
+
+class DeviceOffline(Event, frozen=True):
+    device: str
+    why: str
+
+
+class RoundRequested(Event, frozen=True):
+    """`kiosk round new`."""
+
+
+class Tick(Event, frozen=True):
+    """Time went on; posted by the runner twice a second."""
+
+
+# From the intake ------------------------------------------------------------------------------------------------
+
+
+class CardPresented(Event, frozen=True):
+    """A valid card, sealed. ``expired``: accepted, but its validity has ended."""
+
+    subject: Subject
+    document: DocumentKind
+    expired: bool = False
+
+
+class CodePresented(Event, frozen=True):
+    """A code, sealed. ``holder``: digest of the person the code names, where its format tells."""
+
+    subject: Subject
+    colour: Colour
+    holder: bytes | None = None
+
+
+class TubeScanned(Event, frozen=True):
+    """A valid tube number was scanned."""
+
+    tube: str
+
+
+class Unusable(Event, frozen=True):
+    """What was presented can register nobody."""
+
+    reason: Reason

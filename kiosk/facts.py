@@ -1,0 +1,195 @@
+"""What we decided, for ever. A fact is never changed or deleted; a correction is another fact.
+
+Encoded as a msgpack map with the tag under "t"; a new field gets a default and an old tag is never reused, so that every
+journal ever written can be read (tests/journals holds old ones).
+"""
+
+import msgspec
+
+from kiosk.domain import Colour, DocumentKind, Reason, Stamp, Subject
+
+
+class Fact(msgspec.Struct, frozen=True, tag_field="t", omit_defaults=True):
+    """Base of all facts."""
+
+
+class Started(Fact, frozen=True, tag="started"):
+    """The daemon came up."""
+
+    version: str
+
+
+class ClockStepped(Fact, frozen=True, tag="clock-stepped"):
+    """The wall clock jumped by ``by_ms`` against the monotonic clock: the round keeps, its day is re-based."""
+
+    by_ms: int
+
+
+class RoundStarted(Fact, frozen=True, tag="round-started"):
+    """From here on everybody may come once again. ``day``: days since 1970-01-01, local."""
+
+    round: int
+    day: int
+    why: str  # "first" | "daily" | "manual"
+
+
+class Registered(Fact, frozen=True, tag="registered"):
+    """One person is accepted. ``person`` counts from 1 without gaps within the journal."""
+
+    person: int
+    subject: Subject
+    source: str  # "card" | "code" | "both"
+    colour: Colour
+    document: DocumentKind | None = None
+    code: Subject | None = None
+    expired: bool = False
+    apart: bool = False  # goes into a tube of their own
+
+
+class Refused(Fact, frozen=True, tag="refused"):
+    """Somebody was turned away at the desk."""
+
+    reason: Reason
+    digest: bytes = b""
+
+
+class CodeShown(Fact, frozen=True, tag="code-shown"):
+    """A person already registered showed a code afterwards."""
+
+    person: int
+    colour: Colour
+    code: Subject
+
+
+class Withdrawn(Fact, frozen=True, tag="withdrawn"):
+    """A registered person is taken back: the code they showed afterwards was red or yellow."""
+
+    person: int
+    reason: Reason
+
+
+class IncidentRaised(Fact, frozen=True, tag="incident-raised"):
+    """Something a person must deal with. ``incident`` counts from 1."""
+
+    incident: int
+    kind: str  # "red" | "yellow"
+    subject: Subject | None = None
+    person: int = 0
+
+
+class IncidentAcknowledged(Fact, frozen=True, tag="incident-acknowledged"):
+    """Staff at the desk have seen it."""
+
+    incident: int
+
+
+class TubeOpened(Fact, frozen=True, tag="tube-opened"):
+    """``day`` and ``serial`` are the parts of the number; ``size`` is the number of people it is for."""
+
+    tube: str
+    day: int
+    serial: int
+    size: int
+    apart: bool = False
+
+
+class Bound(Fact, frozen=True, tag="bound"):
+    """This person's swab goes into this tube, as number ``position`` of its size."""
+
+    tube: str
+    person: int
+    position: int
+
+
+class Unbound(Fact, frozen=True, tag="unbound"):
+    """The place is free again."""
+
+    tube: str
+    person: int
+    position: int
+
+
+class TubeClosed(Fact, frozen=True, tag="tube-closed"):
+    """Nobody else goes into this tube. ``members`` < ``size`` is marked 不足 on the label."""
+
+    tube: str
+    members: int
+    size: int
+    apart: bool = False
+    digest: bytes = b""  # of the one member of a single tube, whose name the label shows
+
+
+class LabelPrinted(Fact, frozen=True, tag="label-printed"):
+    """``attempt`` > 1 is a reprint under the same number. ``proof``: "status" | "sent" | "scan"."""
+
+    tube: str
+    attempt: int
+    proof: str
+
+
+class LabelFailed(Fact, frozen=True, tag="label-failed"):
+    tube: str
+    attempt: int
+    why: str
+
+
+class GroupClosed(Fact, frozen=True, tag="group-closed"):
+    """These tubes and their people go forward together."""
+
+    group: int
+    members: int
+    tubes: tuple[str, ...]
+    short: bool = False
+
+
+class GroupReleased(Fact, frozen=True, tag="group-released"):
+    group: int
+    members: int
+
+
+AnyFact = (
+    Started
+    | ClockStepped
+    | RoundStarted
+    | Registered
+    | Refused
+    | CodeShown
+    | Withdrawn
+    | IncidentRaised
+    | IncidentAcknowledged
+    | TubeOpened
+    | Bound
+    | Unbound
+    | TubeClosed
+    | LabelPrinted
+    | LabelFailed
+    | GroupClosed
+    | GroupReleased
+)
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """The body of one journal row: encoding version, stamp, fact."""
+
+    version: int
+    at: Stamp
+    fact: AnyFact
+
+
+class Note(msgspec.Struct, frozen=True):
+    """A change of what lies on the desk right now. Folded like a fact, never written down: a restart forgets it."""
+
+
+class Order(msgspec.Struct, frozen=True):
+    """Something the runner must do after the commit."""
+
+
+class PrintLabel(Order, frozen=True):
+    """``name_of``: digest of the person whose name goes on a single tube; b"" on a pool."""
+
+    tube: str
+    members: int
+    size: int
+    at: Stamp
+    attempt: int = 1
+    name_of: bytes = b""

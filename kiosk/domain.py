@@ -89,6 +89,22 @@ class Reason(StrEnum):
     NOT_NEEDED = "not-needed"  # nothing at this desk uses what was scanned
 
 
+class Signal(StrEnum):
+    """What the desk answers. Lamps and buzzer are computed from it, each with a rhythm of its own."""
+
+    NONE = "none"
+    ACCEPTED = "accepted"  # go
+    FLAGGED = "flagged"  # accepted with an unknown code: never green
+    HELD = "held"  # the first of card and code was read: show the other
+    REPEAT = "repeat"  # already registered in this round
+    REFUSED = "refused"  # ask a volunteer
+    RETRY = "retry"  # could not be read: once more
+    CLOSED = "closed"  # the group is closed
+    RELEASED = "released"  # the group may go
+    DENIED = "denied"  # the button cannot do that now
+    ACKNOWLEDGED = "acknowledged"
+
+
 class Trust(IntEnum):
     """How far the wall clock can be believed."""
 

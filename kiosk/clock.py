@@ -16,7 +16,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """Stamps from this machine's clocks. The boot id is the kernel's, so that a restart of the daemon alone keeps it."""
+    """Stamps from this machine's clocks. The boot id is the kernel's: a restart of the daemon alone keeps it."""
 
     def __init__(self, boot_id: Path = Path("/proc/sys/kernel/random/boot_id"), rtc: Path = Path("/dev/rtc0")) -> None:
         try:

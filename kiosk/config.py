@@ -1,12 +1,7 @@
-"""The whole configuration on one page. The tagged unions at ``driver`` are the registry of drivers.
+"""The whole configuration on one page. The tagged unions at ``driver`` are the registry of drivers."""
 
-`load` raises ConfigError with one line: file, exact key, what was found, what was expected.
-"""
-
-import re
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta

@@ -74,7 +74,13 @@ class RoundRequested(Event, frozen=True):
 
 
 class Tick(Event, frozen=True):
-    """Time went on; posted by the runner twice a second."""
+    """Time went on; posted a few times a second."""
+
+
+class PowerOn(Event, frozen=True):
+    """The daemon came up, and the journal is folded."""
+
+    version: str
 
 
 # From the intake ------------------------------------------------------------------------------------------------

@@ -1,12 +1,13 @@
 """What we decided, for ever. A fact is never changed or deleted; a correction is another fact.
 
-Encoded as a msgpack map with the tag under "t"; a new field gets a default and an old tag is never reused, so that every
-journal ever written can be read (tests/journals holds old ones).
+Encoded as a msgpack map with the tag under "t". A new field gets a default and an old tag is never reused, so that
+every journal ever written can be read (tests/journals holds old ones).
 """
 
 import msgspec
 
 from kiosk.domain import Colour, DocumentKind, Reason, Stamp, Subject
+from kiosk.events import CardPresented, CodePresented
 
 
 class Fact(msgspec.Struct, frozen=True, tag_field="t", omit_defaults=True):
@@ -47,10 +48,14 @@ class Registered(Fact, frozen=True, tag="registered"):
 
 
 class Refused(Fact, frozen=True, tag="refused"):
-    """Somebody was turned away at the desk."""
+    """Somebody was turned away at the desk. ``card`` and ``code`` are kept for red and yellow only; ``sure``: the code
+    was shown by the holder of the card, not perhaps by somebody before them."""
 
     reason: Reason
     digest: bytes = b""
+    card: Subject | None = None
+    code: Subject | None = None
+    sure: bool = False
 
 
 class CodeShown(Fact, frozen=True, tag="code-shown"):
@@ -72,9 +77,11 @@ class IncidentRaised(Fact, frozen=True, tag="incident-raised"):
     """Something a person must deal with. ``incident`` counts from 1."""
 
     incident: int
-    kind: str  # "red" | "yellow"
-    subject: Subject | None = None
-    person: int = 0
+    kind: Reason
+    digest: bytes = b""
+    card: Subject | None = None
+    code: Subject | None = None
+    person: int = 0  # the number of a person who was registered before
 
 
 class IncidentAcknowledged(Fact, frozen=True, tag="incident-acknowledged"):
@@ -120,11 +127,13 @@ class TubeClosed(Fact, frozen=True, tag="tube-closed"):
 
 
 class LabelPrinted(Fact, frozen=True, tag="label-printed"):
-    """``attempt`` > 1 is a reprint under the same number. ``proof``: "status" | "sent" | "scan"."""
+    """``attempt`` > 1 is a reprint under the same number. ``proof``: "status" (the printer said so), "sent" (it took
+    all bytes) or "scan" (a volunteer scanned it). Only ``confirmed`` counts for the release."""
 
     tube: str
     attempt: int
     proof: str
+    confirmed: bool = True
 
 
 class LabelFailed(Fact, frozen=True, tag="label-failed"):
@@ -134,11 +143,10 @@ class LabelFailed(Fact, frozen=True, tag="label-failed"):
 
 
 class GroupClosed(Fact, frozen=True, tag="group-closed"):
-    """These tubes and their people go forward together."""
+    """These people go forward together, with the tubes opened for them."""
 
     group: int
     members: int
-    tubes: tuple[str, ...]
     short: bool = False
 
 
@@ -178,6 +186,30 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
 class Note(msgspec.Struct, frozen=True):
     """A change of what lies on the desk right now. Folded like a fact, never written down: a restart forgets it."""
+
+
+class CardHeld(Note, frozen=True):
+    """A card waits for its code."""
+
+    card: CardPresented
+
+
+class CodeHeld(Note, frozen=True):
+    """A code waits for its card."""
+
+    code: CodePresented
+
+
+class DeskCleared(Note, frozen=True):
+    """Nothing waits any more."""
+
+
+class ButtonDenied(Note, frozen=True):
+    """The button cannot do that now."""
+
+
+class NothingToDo(Note, frozen=True):
+    """What was scanned is of no use here."""
 
 
 class Order(msgspec.Struct, frozen=True):

@@ -46,14 +46,27 @@ class SerialPort:
         while True:
             await self._ready(write=False)
             try:
-                data = os.read(self._fd, size)
+                data = self._take(size)
             except BlockingIOError:
                 continue
-            except OSError as error:
-                raise DeviceLost(f"{self.path}: {os.strerror(error.errno or 0)}") from None
             if not data:
                 raise DeviceLost(f"{self.path}: hung up")
             return data
+
+    def read_now(self, size: int = 4096) -> bytes:
+        """What has come already, up to ``size``; b"" for nothing, also from a tty that has hung up: `read` tells."""
+        try:
+            return self._take(size)
+        except BlockingIOError:
+            return b""
+
+    def _take(self, size: int) -> bytes:
+        try:
+            return os.read(self._fd, size)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            raise DeviceLost(f"{self.path}: {os.strerror(error.errno or 0)}") from None
 
     async def write(self, data: bytes, timeout: float) -> None:
         """Hands all of ``data`` to the kernel within ``timeout`` seconds, or raises DeviceLost saying how far it got."""

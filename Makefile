@@ -1,0 +1,47 @@
+SHELL := /bin/sh
+BIN := .venv/bin
+HOURS ?= 8
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench soak lock clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+setup: ## make .venv with .venv/bin/kiosk from requirements.lock
+	@sh scripts/setup.sh
+
+demo: setup ## a site at work on simulated devices, with a real broker
+	@sh scripts/need.sh mosquitto || echo "demo: going on with the embedded broker"
+	@$(BIN)/kiosk simulate --demo $(ARGS)
+
+test: setup ## the whole suite (ARGS="-k words" for a part)
+	@sh scripts/need.sh mosquitto cc
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## style, types, import contracts, dead code, lock file
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+	$(BIN)/python scripts/check_lock.py
+	for script in scripts/*.sh; do sh -n "$$script" || exit 1; done
+	bash -n .ci/run
+
+bench: setup ## the figures of docs/benchmarks.md, on this machine
+	@sh scripts/need.sh mosquitto
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+soak: setup ## kill -9 the daemon for HOURS=8
+	@sh scripts/need.sh mosquitto cc
+	@$(BIN)/python -m tests.faults.soak --hours $(HOURS) $(ARGS)
+
+lock: ## resolve pyproject.toml anew into requirements.lock (needs uv)
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+
+clean: ## remove what the tools leave behind; .venv stays
+	rm -rf build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +

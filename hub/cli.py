@@ -1,0 +1,212 @@
+"""kiosk-hub: the receiving end at the command post."""
+
+import argparse
+import getpass
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from hub.intake import Intake, wall_ms
+from hub.receiver import Broker, Receiver
+from hub.report import JournalReport, opened, report
+from hub.store import Store, StoreError
+from kiosk import frames
+from kiosk.seal import PrivateKeys, SealError
+
+_EXITS = """exit statuses:
+  0   done
+  1   report: something does not add up (gaps, forks, a broken chain); import: a file could not be used
+  64  the command line is wrong
+  66  a file or folder that was named cannot be read
+  70  the database failed while working; what was not acknowledged comes again
+  78  the database or a key is not what it must be
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.print_usage(sys.stderr)
+        self.exit(64, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    try:
+        status: int = options.command(options)
+    except (StoreError, SealError) as error:
+        return _fail(78, str(error))
+    except apsw.Error as error:
+        return _fail(70, f"{options.db}: {error}")
+    except OSError as error:
+        return _fail(66, f"{error.filename or 'input/output'}: {error.strerror or error}")
+    return status
+
+
+def _fail(status: int, text: str) -> int:
+    sys.stderr.write(f"kiosk-hub: {text}\n")
+    return status
+
+
+def _run(options: argparse.Namespace) -> int:
+    private = _private(options)
+    store = Store(options.db, create=True)
+    broker = Broker(
+        host=options.host,
+        port=options.port,
+        tls=options.tls,
+        ca=options.ca,
+        cert=options.cert,
+        key=options.key,
+        username=options.username,
+        password_file=options.password_file,
+        client_id=f"kiosk-hub-{store.epoch.hex()}",
+    )
+    receiver = Receiver(Intake(store, private.public.kid), private.sign, broker)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: receiver.stop())
+    try:
+        receiver.run()
+    finally:
+        store.close()
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    kid = _private(options).public.kid
+    files = sorted(options.folder.iterdir(), key=lambda path: (path.suffix != ".state", path.name))
+    store = Store(options.db, create=True)
+    intake, used, total = Intake(store, kid), 0, 0
+    for path in files:
+        leaf = {".state": "state", ".frame": "facts"}.get(path.suffix)
+        parts = path.name.split("-")
+        if leaf is None or len(parts) < 3:
+            continue
+        data, total = path.read_bytes(), total + 1
+        with store.transaction():
+            used += intake.take(frames.topic(parts[0], parts[1], leaf), data) is not None or leaf == "state"
+    sys.stdout.write(f"{used} of {total} files are in the database\n")
+    store.close()
+    return 0 if used == total else 1
+
+
+def _enrol(options: argparse.Namespace) -> int:
+    try:
+        key = bytes.fromhex(options.device_key)
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        return _fail(64, "the device key is 64 hex digits, as the alarm shows it")
+    store = Store(options.db)
+    with store.transaction():
+        store.enrol(options.site, options.number, key, wall_ms())
+    sys.stdout.write(f"{options.site}/{options.number}: from now on key {key.hex()}\n")
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    told = report(Store(options.db))
+    if options.json:
+        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+    else:
+        for journal in told.journals:
+            sys.stdout.write(_lines(journal))
+        for why, count in told.apart.items():
+            sys.stdout.write(f"kept apart: {count} messages: {why}\n")
+        for alarm in told.alarms:
+            sys.stdout.write(f"alarm: {alarm}\n")
+    return 0 if all(journal.sound for journal in told.journals) else 1
+
+
+def _lines(journal: JournalReport) -> str:
+    refused = ", ".join(f"{reason} {count}" for reason, count in journal.refused.items()) or "none"
+    gaps = ", ".join(f"{first}-{last}" for first, last in journal.missing) or "none"
+    return (
+        f"{journal.site}/{journal.kiosk} journal {journal.epoch}\n"
+        f"  people {journal.people}, tubes {journal.tubes}, groups {journal.groups} (released {journal.released}), "
+        f"incidents {journal.incidents}, refused: {refused}\n"
+        f"  facts {journal.facts}, complete to {journal.upto} of {journal.head}, gaps: {gaps}, "
+        f"doubled {journal.doubled}, forks {journal.forks}, unknown {journal.unknown}, "
+        f"chain {'verified' if journal.chain else 'BROKEN'}\n"
+    )
+
+
+def _open(options: argparse.Namespace) -> int:
+    private, store, count = _private(options), Store(options.db), 0
+    what = f"site {options.site or 'all'}, kiosk {options.number or 'all'}, tube {options.tube or 'all'}"
+    with store.transaction():  # the access is on record before the first line is out
+        store.rows(
+            "INSERT INTO access (at, who, what, opened) VALUES (?, ?, ?, -1)", wall_ms(), getpass.getuser(), what
+        )
+        access = store.rows("SELECT max(access) FROM access").fetchone()[0]
+    for row in opened(store, private, options.site, options.number, options.tube):
+        sys.stdout.write(msgspec.json.encode(row).decode() + "\n")
+        count += 1
+    with store.transaction():
+        store.rows("UPDATE access SET opened = ? WHERE access = ?", count, access)
+    logging.getLogger(__name__).info("opened %d people for %s (%s); this is on record", count, getpass.getuser(), what)
+    return 0
+
+
+def _private(options: argparse.Namespace) -> PrivateKeys:
+    return PrivateKeys.parse(options.private_key.read_text("utf-8"))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="kiosk-hub",
+        description="The receiver of the command post: takes the kiosks' facts, keeps each once, acknowledges them.",
+        epilog=_EXITS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, function: object, text: str, *, private: bool) -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name, help=text, description=text, epilog=_EXITS, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        sub.set_defaults(command=function)
+        sub.add_argument("--db", type=Path, required=True, metavar="FILE", help="the database of received facts")
+        if private:
+            sub.add_argument(
+                "--private-key", type=Path, required=True, metavar="FILE", help="private.key, as `kiosk keys` made it"
+            )
+        return sub
+
+    run = command("run", _run, "Receive from the broker until stopped.", private=True)
+    run.add_argument("--host", required=True, help="the MQTT 5 broker")
+    run.add_argument("--port", type=int, default=1883, help="its port (default: %(default)s)")
+    run.add_argument("--tls", action="store_true", help="speak TLS")
+    run.add_argument("--ca", type=Path, metavar="FILE", help="who may sign the broker's certificate (default: system)")
+    run.add_argument("--cert", type=Path, metavar="FILE", help="our certificate")
+    run.add_argument("--key", type=Path, metavar="FILE", help="our certificate's key")
+    run.add_argument("--username")
+    run.add_argument("--password-file", type=Path, metavar="FILE")
+
+    importing = command("import", _import, "Take in what `kiosk export` wrote; may be repeated.", private=True)
+    importing.add_argument("folder", type=Path, help="the folder with the .frame and .state files")
+
+    enrol = command("enrol", _enrol, "Trust another device key for a kiosk, after its card was changed.", private=False)
+    enrol.add_argument("site", help="six digits")
+    enrol.add_argument("number", type=int, help="the kiosk's number")
+    enrol.add_argument("device_key", help="64 hex digits, as the alarm shows them")
+
+    reporting = command("report", _report, "Tell per kiosk what is there and what does not add up.", private=False)
+    reporting.add_argument("--json", action="store_true", help="one JSON object instead of text")
+
+    opening = command(
+        "open", _open, "Open the seals: personal data as JSON lines. Each use is on record.", private=True
+    )
+    opening.add_argument("--site", help="only this site")
+    opening.add_argument("--number", type=int, help="only this kiosk")
+    opening.add_argument("--tube", help="only the people of this tube")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

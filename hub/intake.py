@@ -1,0 +1,154 @@
+"""What the receiver does with one message, inside a transaction of the store.
+
+Nothing is refused because it is disliked: it already happened. What cannot be used is kept apart, and counted as
+received where the kiosk that signed it is sure, so that one bad fact never blocks a kiosk.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+
+import apsw
+import msgspec
+from nacl.signing import VerifyKey
+
+from hub import ranges
+from hub.store import Store
+from kiosk import frames
+from kiosk.facts import Entry, IncidentRaised
+from kiosk.frames import Ack, Frame, FrameError, State
+
+log = logging.getLogger(__name__)
+
+Place = tuple[str, int, bytes]
+"""Site, kiosk number, journal epoch: whom an acknowledgement is owed."""
+
+
+def wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Intake:
+    """Takes messages as they come from the broker or from files. Every method runs inside ``store.transaction()``.
+
+    ``kid``: names our own key pair.
+    """
+
+    def __init__(self, store: Store, kid: bytes, now: Callable[[], int] = wall_ms) -> None:
+        self.store = store
+        self._kid = kid
+        self._now = now
+
+    def take(self, topic: str, data: bytes) -> Place | None:
+        """A message of that topic; the place to acknowledge, if any."""
+        try:
+            with self.store.attempt():
+                return self.state(topic, data) if topic.endswith("/state") else self.frame(topic, data)
+        except apsw.Error:
+            raise
+        except Exception as error:  # a fault of ours never blocks the others, or this one for ever
+            log.exception("%s: internal fault", topic)
+            self._apart(topic, f"internal fault ({type(error).__name__})", data)
+            return None
+
+    def frame(self, topic: str, data: bytes) -> Place | None:
+        try:
+            claim = frames.peek(data)
+        except FrameError as error:
+            self._apart(topic, str(error), data)
+            return None
+        if frames.topic(claim.site, claim.kiosk, topic.rpartition("/")[2]) != topic:
+            self._apart(topic, "it names another kiosk than its topic", data)
+            return None
+        key = self.store.key(claim.site, claim.kiosk)
+        if key is None:
+            self._apart(topic, "the key of this kiosk is not known yet", data)
+            return None
+        try:
+            frame = frames.unpack(data, VerifyKey(key))
+        except FrameError as error:
+            self._alarm(claim.site, claim.kiosk, "a frame is not signed by the key of this kiosk: forged, or enrol it")
+            self._apart(topic, str(error), data)
+            return None
+        place = (frame.site, frame.kiosk, frame.epoch)
+        if frame.kid != self._kid:
+            self._alarm(frame.site, frame.kiosk, f"it seals to another key than ours: {frame.kid.hex()}")
+        try:
+            facts = frame.unfold()
+        except FrameError as error:
+            self._alarm(frame.site, frame.kiosk, f"facts {frame.first} to {frame.last} cannot be read: {error}")
+            self._apart(topic, str(error), data, signed=True)
+            self.store.received(frame)
+            return place
+        kept = self.store.keep(frame, facts, self._now())
+        if kept.forked:
+            what = (
+                f"two histories of journal {frame.epoch.hex()} from {frame.first} on: the card was copied or restored"
+            )
+            self._alarm(frame.site, frame.kiosk, what)
+        if kept.new and topic.endswith("/incident"):
+            self._incident(frame, facts[0].body)
+        return place
+
+    def state(self, topic: str, data: bytes) -> Place | None:
+        try:
+            state = frames.unpack_state(data)
+        except FrameError as error:
+            if data:  # an empty one clears the retained state
+                self._apart(topic, str(error), data)
+            return None
+        if frames.topic(state.site, state.kiosk, "state") != topic:
+            self._apart(topic, "it names another kiosk than its topic", data)
+            return None
+        store, key = self.store, self.store.key(state.site, state.kiosk)
+        if key is None:
+            store.enrol(state.site, state.kiosk, state.key, self._now())
+            log.info("%s/%s: first seen, key %s", state.site, state.kiosk, state.key.hex())
+        elif key != state.key:
+            store.rival(state.site, state.kiosk, state.key, self._now())
+            what = f"a second device claims this number, key {state.key.hex()}: kept apart until it is enrolled"
+            self._alarm(state.site, state.kiosk, what)
+            return None
+        store.set_state(state)
+        return self._answer(state)
+
+    def _answer(self, state: State) -> Place | None:
+        """A kiosk that goes by another mark than ours, or has facts to send, gets to know where we are."""
+        journal = self.store.journal(state.site, state.kiosk, state.epoch)
+        upto = ranges.upto(journal.ranges)
+        if state.hub == self.store.epoch and state.acked > upto:
+            self.store.renew_epoch()
+            log.warning("%s/%s: has acknowledgements up to %d that this database does not know, only up to %d: "
+                        "it was restored to an earlier state; the kiosks are asked again", state.site, state.kiosk,
+                        state.acked, upto)  # fmt: skip
+        if state.online and (state.hub != self.store.epoch or state.acked != upto or state.head > upto):
+            return (state.site, state.kiosk, state.epoch)
+        return None
+
+    def ack(self, place: Place) -> Ack:
+        """Where we are with this journal."""
+        there = self.store.journal(*place).ranges
+        return Ack(
+            epoch=place[2],
+            upto=ranges.upto(there),
+            missing=tuple(ranges.missing(there)[: frames.MAX_HELD]),
+            hub=self.store.epoch,
+            now=self._now(),
+        )
+
+    def _incident(self, frame: Frame, body: bytes) -> None:
+        try:
+            fact = msgspec.msgpack.decode(body, type=Entry).fact
+        except msgspec.MsgspecError:
+            kind = "unknown"
+        else:
+            kind = fact.kind if isinstance(fact, IncidentRaised) else "unknown"
+        self._alarm(frame.site, frame.kiosk, f"incident at {frame.epoch.hex()}/{frame.first}: {kind}")
+
+    def _apart(self, topic: str, why: str, data: bytes, *, signed: bool = False) -> None:
+        if self.store.set_apart(topic, why, data, self._now(), signed=signed):
+            log.warning("%s: %d bytes kept apart: %s", topic, len(data), why)
+
+    def _alarm(self, site: str, kiosk: int, what: str) -> None:
+        if self.store.alarm(site, kiosk, what, self._now()):
+            log.error("ALARM %s/%s: %s", site, kiosk, what)

@@ -1,0 +1,227 @@
+"""The composition root: the only file that knows every room."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from typing import Any, Literal
+
+from kiosk import __version__, control, devices, health, seal
+from kiosk.clock import SystemClock
+from kiosk.config import Config, Printer
+from kiosk.events import Event, PrintFailed, PrintSucceeded, RoundRequested, Tick
+from kiosk.facts import Fact, IncidentRaised, Order, PrintLabel
+from kiosk.intake import Intake
+from kiosk.journal_thread import JournalThread
+from kiosk.notify import Notifier
+from kiosk.overview import Surroundings, view
+from kiosk.panel import Panel, show
+from kiosk.runner import Runner
+from kiosk.site import SCHEMA, Setup, Site, refold
+from kiosk.uplink import Uplink
+
+log = logging.getLogger(__name__)
+
+STATUS_NAME = "status.json"
+TICK_S = 0.1
+HEALTH_S = 1.0
+"""The machine is looked at this often; the status file follows every change at the next tick."""
+
+
+class Kiosk:
+    """One running kiosk. Make it with `open`."""
+
+    def __init__(self, config: Config, journal: JournalThread, site: Site) -> None:
+        self._config = config
+        self._journal = journal
+        self._clock = SystemClock()
+        key_file = config.seal.digest_key_file or config.kiosk.data_dir / "digest.key"
+        public = seal.PublicKeys.parse(config.seal.public_key)
+        sealer = seal.Sealer(public, seal.digest_key(config.seal.digest_key, key_file))
+        self._intake = Intake(config.health_code_formats, config.site.code, sealer)
+        self._runner = Runner(site, journal, self._clock, self._intake, self._carry_out, self._changed)
+        self._issues = health.Issues()
+        self._machine = health.machine(config.kiosk.data_dir)
+        self._status = health.StatusFile(config.kiosk.runtime_dir / STATUS_NAME)
+        self._notifier = Notifier()
+        self._panel = devices.panel(config.devices.panel, self._post)
+        self._printer = devices.printer(config.devices.printer, self._post)
+        card, code = devices.card(config.devices.card, self._post), devices.code(config.devices.code, self._post)
+        self._drivers = [driver for driver in (card, code, self._printer, self._panel) if driver is not None]
+        self._around = Surroundings(devices={driver.name: False for driver in self._drivers})
+        self._uplink: Uplink | None = None
+        if config.mqtt is not None:
+            device = seal.device_key(config.kiosk.data_dir / "device.key")
+            site_code, number = config.site.code, config.kiosk.number
+            self._uplink = Uplink(config.mqtt, site_code, number, journal, device, public, self._describe)
+
+    @classmethod
+    async def open(cls, config: Config) -> "Kiosk":
+        """Opens the journal and folds it. Raises OSError, SealError, JournalTooNew."""
+        config.kiosk.data_dir.mkdir(parents=True, exist_ok=True)
+        config.kiosk.runtime_dir.mkdir(parents=True, exist_ok=True)
+        journal = await JournalThread.open(config.kiosk.data_dir / "journal.db")
+        return cls(config, journal, await _folded(journal, Setup.of(config)))
+
+    async def run(self) -> None:
+        """Works until SIGTERM or SIGINT, then leaves everything in order."""
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(work) for work in self._work()]
+                await stop.wait()
+                self._notifier.stopping()
+                for task in tasks:
+                    task.cancel()
+        finally:
+            await self._journal.close()
+
+    def _work(self) -> list[Any]:
+        work = [self._runner.run(__version__), self._tick(), self._watch_machine()]
+        work += [driver.run() for driver in self._drivers]
+        work.append(control.serve(self._config.kiosk.runtime_dir / control.NAME, self._answer))
+        work.append(self._notifier.heartbeat(self._alive))
+        if self._uplink is not None:
+            work.append(self._uplink.run())
+        return work
+
+    # What comes in ------------------------------------------------------------------------------------------------
+
+    def _post(self, event: Event) -> None:
+        self._around = self._around.after(event, health.desk_faults(self._issues.now))
+        self._runner.post(event)
+
+    async def _tick(self) -> None:
+        while True:
+            self._runner.post(Tick())
+            self._refresh()
+            await asyncio.sleep(TICK_S)
+
+    async def _watch_machine(self) -> None:
+        await self._runner.answer()
+        self._notifier.ready()
+        while True:
+            self._machine = health.machine(self._config.kiosk.data_dir)
+            await asyncio.sleep(HEALTH_S)
+
+    async def _alive(self) -> None:
+        """Returns only when runner and journal answered."""
+        await self._runner.answer()
+        await self._journal.mark("heartbeat")
+
+    async def _answer(self, request: str) -> dict[str, Any]:
+        if request != "round-new":
+            raise KeyError(request)
+        self._runner.post(RoundRequested())
+        await self._runner.answer()
+        return {"round": self._runner.site.rounds.round}
+
+    # What goes out ------------------------------------------------------------------------------------------------
+
+    def _changed(self, facts: list[Fact]) -> None:
+        self._around = self._around.learned(facts)
+        if facts:
+            self._show()
+        if facts and self._uplink is not None:
+            first = self._journal.head - len(facts) + 1
+            incidents = [first + place for place, fact in enumerate(facts) if isinstance(fact, IncidentRaised)]
+            for incident in incidents:
+                self._uplink.wake(incident)
+            self._uplink.wake()
+
+    def _carry_out(self, order: Order) -> None:
+        match order:
+            case PrintLabel():
+                self._print(order)
+            case _:
+                raise TypeError(f"no one carries out {type(order).__name__}")
+
+    def _print(self, order: PrintLabel) -> None:
+        from kiosk.labels import LabelError, TubeLabel, render, verify
+
+        config = self._config.devices.printer
+        if self._printer is None or not isinstance(config, Printer):
+            self._post(PrintSucceeded(order.tube, order.attempt, confirmed=False))
+            return
+        label = TubeLabel(
+            site=self._config.site.name,
+            tube=order.tube,
+            members=order.members,
+            size=order.size,
+            at=order.at,
+            specimen=self._config.policy.specimen,
+            name=(self._intake.name(order.name_of) or "") if order.size == 1 else "",
+            reprint=order.attempt > 1,
+        )
+        try:
+            image = render(label, config.label_mm, config.dpi)
+            verify(image, order.tube)
+        except LabelError as error:
+            log.error("label of tube %s: %s", order.tube, error)
+            self._post(PrintFailed(order.tube, order.attempt, "the label cannot be drawn"))
+            return
+        self._printer.submit(order.tube, order.attempt, image)
+
+    def _refresh(self) -> None:
+        at = self._clock.now()
+        runner, site, uplink = self._runner, self._runner.site, self._uplink
+        link: Literal["off", "online", "offline"] = "off"
+        if uplink is not None:
+            link = "online" if uplink.connected else "offline"
+        vitals = health.Vitals(
+            ready=runner.ready and not runner.storage_fault,
+            people=site.registration.people,
+            members=site.release.open.people,
+            group_size=site.setup.policy.group_size,
+            waiting=site.release.waiting,
+            tubes_closed=site.pooling.closed,
+            unlabelled=len(site.labelling.wanted),
+            groups_released=site.release.released,
+            journal_seq=self._journal.head,
+            journal_acked=uplink.acked if uplink is not None else 0,
+            devices=self._around.devices,
+            printer_needs=self._around.printer_needs,
+            panel_fault=self._panel.fault if self._panel is not None else "",
+            uplink=link,
+            uplink_issue=(uplink.issue or "") if uplink is not None else "",
+            oldest_unacked_ms=0,
+            storage_fault=runner.storage_fault,
+            set_aside=", ".join(path.name for path in self._journal.set_aside),
+            digest_key_in_file=self._config.seal.digest_key == "file",
+            trust=at.trust,
+            clock_step_ms=self._around.clock_step_ms,
+            disk_free=self._machine.disk_free,
+            under_voltage=self._machine.under_voltage,
+        )
+        issues = self._issues.update(health.check(vitals), at.wall)
+        self._status.write(health.status(vitals, issues))
+        self._show()
+
+    def _show(self) -> None:
+        if self._panel is not None:
+            self._panel.show(self._picture(now := self._clock.now().mono), now)
+
+    def _picture(self, now: int) -> Panel:
+        runner = self._runner
+        return show(view(runner.site, self._issues.now, self._around, runner.storage_fault, ready=runner.ready), now)
+
+    def _describe(self) -> dict[str, Any]:
+        return {
+            "trust": self._clock.now().trust,
+            "version": __version__,
+            "issues": [issue.code for issue in self._issues.now],
+        }
+
+
+async def _folded(journal: JournalThread, setup: Setup) -> Site:
+    """The state the journal tells, from its snapshot onward where one fits."""
+    site, after = Site(setup), 0
+    if (saved := await journal.snapshot(SCHEMA)) is not None:
+        with contextlib.suppress(ValueError):
+            site, after = Site.load(setup, saved[1]), saved[0]
+    while entries := await journal.entries(after):
+        site, after = refold(site, entries), entries[-1][0]
+    return site

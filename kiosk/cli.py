@@ -1,0 +1,204 @@
+"""The command line. Exit statuses: 0 done, 1 it could not be done, 2 wrong call, 3 no kiosk is running,
+78 the configuration cannot be used (sysexits.h EX_CONFIG)."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from kiosk import __version__
+
+OK, FAILED, NOT_RUNNING, BAD_CONFIG = 0, 1, 3, 78
+DEFAULT_CONFIG = Path("/etc/kiosk/kiosk.toml")
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The console script ``kiosk``."""
+    from kiosk.config import ConfigError
+
+    options = _parser().parse_args(arguments)
+    command: Command = options.command
+    try:
+        return command(options)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return BAD_CONFIG
+    except BrokenPipeError:
+        return OK
+    except (OSError, ValueError) as error:
+        print(f"kiosk {options.name}: {error}", file=sys.stderr)
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "kiosk",
+        description="Sampling kiosk: from an ID card and a health code to a labelled pooled tube and a released group.",
+        epilog="Exit status: 0 done, 1 it could not be done, 2 wrong call, 3 no kiosk is running, 78 bad configuration.",
+    )
+    parser.add_argument("--version", action="version", version=f"kiosk {__version__}")
+    commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
+
+    def add(name: str, command: Command, text: str, *, config: bool = True) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        sub.set_defaults(command=command)
+        if config:
+            sub.add_argument(
+                "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"default {DEFAULT_CONFIG}"
+            )
+        return sub
+
+    add("run", _run, "run the kiosk until it is stopped (what the service does)")
+    add("check", _check, "check a configuration file and print what the kiosk would open")
+    status = add("status", _status, "tell how the running kiosk is: people, tubes, devices, what needs help")
+    status.add_argument("--json", action="store_true", help="the same for programs")
+    journal = add("journal", _journal, "print the facts as JSON lines; personal data stays sealed")
+    journal.add_argument("--after", type=int, default=0, metavar="SEQ", help="only facts after this number")
+    export = add("export", _export, "write all facts as signed frames to a folder, for the command post to import")
+    export.add_argument("folder", type=Path)
+    export.add_argument("--after", type=int, default=0, metavar="SEQ", help="only facts after this number")
+    rounds = add("round", _round, "start a new round: from then on everybody may come once again")
+    rounds.add_argument("action", choices=["new"])
+    label = add("label", _label, "draw a sample label as this kiosk would print it")
+    label.add_argument("--png", type=Path, required=True, metavar="FILE")
+    keys = add("keys", _keys, "make the command post's pair of keys: public.key and private.key", config=False)
+    keys.add_argument("folder", type=Path)
+    tube = add("tube", _tube, "explain and verify a tube number", config=False)
+    tube.add_argument("number", nargs="+", help="16 digits; blanks between the groups are allowed")
+    simulate = add("simulate", _simulate, "let simulated residents come by this very kiosk", config=False)
+    simulate.add_argument("--residents", type=int, default=34, metavar="N", help="how many people come (default 34)")
+    simulate.add_argument(
+        "--speed", type=float, default=1.0, metavar="X", help="times the demonstration's pace (default 1)"
+    )
+    simulate.add_argument("--seed", type=int, default=1, metavar="S", help="same seed, same people (default 1)")
+    simulate.add_argument("--demo", action="store_true", help="with every mishap of the demonstration")
+    simulate.add_argument(
+        "--out", type=Path, default=Path("demo"), metavar="DIR", help="labels and logs (default ./demo)"
+    )
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    from kiosk import config_file, logs
+
+    logs.setup()
+    config = config_file.load(options.config)
+    for warning in config_file.warnings(config):
+        print(f"{options.config}: warning: {warning}", file=sys.stderr)
+    from kiosk.app import Kiosk
+
+    async def serve() -> None:
+        await (await Kiosk.open(config)).run()
+
+    asyncio.run(serve())
+    return OK
+
+
+def _check(options: argparse.Namespace) -> int:
+    from kiosk import config_file, devices
+
+    config = config_file.load(options.config)
+    print(f"{options.config}: good")
+    print(f"site     {config.site.code} {config.site.name}, kiosk {config.kiosk.number}")
+    print(f"journal  {config.kiosk.data_dir}")
+    for line in devices.describe(config.devices):
+        print(line)
+    mqtt = config.mqtt
+    print(f"uplink   {'none' if mqtt is None else f'{mqtt.host}:{mqtt.port}' + (' with TLS' if mqtt.tls else '')}")
+    for warning in config_file.warnings(config):
+        print(f"warning: {warning}")
+    return OK
+
+
+def _status(options: argparse.Namespace) -> int:
+    from kiosk import config_file, health
+
+    config = config_file.load(options.config)
+    try:
+        status = health.read_status(config.kiosk.runtime_dir / "status.json")
+    except health.StatusError as error:
+        print(f"kiosk status: {error}", file=sys.stderr)
+        return NOT_RUNNING
+    if options.json:
+        print(json.dumps(status, ensure_ascii=False))
+    else:
+        print(health.format_status(status))
+    return OK if status["state"] == "running" else NOT_RUNNING
+
+
+def _journal(options: argparse.Namespace) -> int:
+    from kiosk import config_file
+    from kiosk.journal import Journal
+    from kiosk.report import as_json
+
+    config = config_file.load(options.config)
+    with Journal.open_readonly(config.kiosk.data_dir / "journal.db") as journal:
+        for seq, entry in journal.entries(options.after):
+            print(as_json(seq, entry))
+    return OK
+
+
+def _export(options: argparse.Namespace) -> int:
+    from kiosk import config_file, seal
+    from kiosk.export import export
+    from kiosk.journal import Journal
+
+    config = config_file.load(options.config)
+    data = config.kiosk.data_dir
+    kid = seal.PublicKeys.parse(config.seal.public_key).kid
+    with Journal.open_readonly(data / "journal.db") as journal:
+        key = seal.device_key(data / "device.key")
+        summary = export(journal, key, config.site.code, config.kiosk.number, kid, options.folder, options.after)
+    print(summary)
+    return OK
+
+
+def _round(options: argparse.Namespace) -> int:
+    from kiosk import config_file, control
+
+    config = config_file.load(options.config)
+    try:
+        reply = control.ask(config.kiosk.runtime_dir / control.NAME, "round-new")
+    except control.NotRunningError as error:
+        print(f"kiosk round new: {error}", file=sys.stderr)
+        return NOT_RUNNING
+    if "round" not in reply:
+        print(f"kiosk round new: {reply.get('error')}", file=sys.stderr)
+        return FAILED
+    print(f"round {reply['round']} has begun")
+    return OK
+
+
+def _label(options: argparse.Namespace) -> int:
+    from kiosk import config_file
+    from kiosk.labels import sample_label
+
+    sample_label(config_file.load(options.config)).save(options.png)
+    return OK
+
+
+def _keys(options: argparse.Namespace) -> int:
+    from kiosk import seal
+
+    public = seal.write_pair(options.folder)
+    print(public.line())
+    print("Put this line into [seal] public_key of each kiosk. private.key stays at the command post.", file=sys.stderr)
+    return OK
+
+
+def _tube(options: argparse.Namespace) -> int:
+    from kiosk.clock import SystemClock
+    from kiosk.tube import explain
+
+    print(explain("".join(options.number), SystemClock().now().day))
+    return OK
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from kiosk.simulate.main import simulate
+
+    return simulate(options)

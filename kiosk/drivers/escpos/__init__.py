@@ -1,0 +1,1 @@
+"""ESC/POS: receipt printers, and label printers in receipt mode."""

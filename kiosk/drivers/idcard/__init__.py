@@ -1,0 +1,1 @@
+"""Resident-ID-card reader modules (SDT protocol): codec, card contents, driver, simulated reader."""

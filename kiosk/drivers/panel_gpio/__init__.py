@@ -1,0 +1,1 @@
+"""Lamps, bar, buzzer and buttons on the GPIO header."""

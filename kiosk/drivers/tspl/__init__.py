@@ -1,0 +1,1 @@
+"""TSPL, the language of most desktop label printers sold in China."""

@@ -1,0 +1,1 @@
+"""ZPL, the language of Zebra's printers."""

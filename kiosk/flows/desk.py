@@ -1,0 +1,74 @@
+"""What lies on the desk right now and what was last answered. RAM only: a restart clears the desk."""
+
+import msgspec
+
+from kiosk.domain import Colour, Reason, Signal, Stamp
+from kiosk.events import CardPresented, CodePresented
+from kiosk.facts import (
+    ButtonDenied,
+    CardHeld,
+    CodeHeld,
+    CodeShown,
+    DeskCleared,
+    Fact,
+    GroupClosed,
+    GroupReleased,
+    IncidentAcknowledged,
+    LabelPrinted,
+    Note,
+    NothingToDo,
+    Refused,
+    Registered,
+    Started,
+    Withdrawn,
+)
+
+
+class Desk(msgspec.Struct, frozen=True):
+    """``since``: monotonic ms of what is held. ``alone``: number of the person last registered by card alone, at
+    ``alone_at``, as long as nobody else was and no code of theirs came. ``signal`` was given at ``signal_at`` and is number ``signals``."""
+
+    card: CardPresented | None = None
+    code: CodePresented | None = None
+    since: int = 0
+    alone: int = 0
+    alone_at: int = 0
+    signal: Signal = Signal.NONE
+    signal_at: int = 0
+    signals: int = 0
+
+
+_REASONS = {Reason.REPEAT: Signal.REPEAT, Reason.UNREADABLE: Signal.RETRY, Reason.BAD_NUMBER: Signal.RETRY}
+
+
+def evolve(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk:
+    def answer(signal: Signal, **changes: object) -> Desk:
+        return msgspec.structs.replace(slice_, signal=signal, signal_at=at.mono, signals=slice_.signals + 1, **changes)
+
+    match change:
+        case Started():
+            return Desk()
+        case CardHeld():
+            return answer(Signal.HELD, card=change.card, since=at.mono)
+        case CodeHeld():
+            return answer(Signal.HELD, code=change.code, since=at.mono)
+        case DeskCleared():
+            return msgspec.structs.replace(slice_, card=None, code=None)
+        case Registered():
+            signal = Signal.FLAGGED if change.colour is Colour.UNKNOWN else Signal.ACCEPTED
+            alone = change.person if change.source == "card" else 0
+            return answer(signal, alone=alone, alone_at=at.mono)
+        case CodeShown() | Withdrawn():
+            signal = Signal.REPEAT if isinstance(change, CodeShown) else Signal.REFUSED
+            return answer(signal, alone=0 if change.person == slice_.alone else slice_.alone)
+        case Refused():
+            return answer(_REASONS.get(change.reason, Signal.REFUSED))
+        case GroupClosed():
+            return answer(Signal.CLOSED) if change.short else slice_
+        case GroupReleased():
+            return answer(Signal.RELEASED)
+        case IncidentAcknowledged() | LabelPrinted(proof="scan"):
+            return answer(Signal.ACKNOWLEDGED)
+        case ButtonDenied() | NothingToDo():
+            return answer(Signal.DENIED)
+    return slice_

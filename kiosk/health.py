@@ -1,0 +1,267 @@
+"""Checks → issues → status file. What the checks look at is collected elsewhere; the checks themselves are pure."""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from kiosk.domain import Trust
+
+log = logging.getLogger(__name__)
+
+DISK_LOW = 200 * 1024 * 1024
+DISK_FULL = 50 * 1024 * 1024
+LAG_MS = 2 * 3600 * 1000
+"""Facts older than this that the command post has not acknowledged concern the desk."""
+STEP_MS = 60_000
+REFRESH_MS = 5_000
+STALLED_MS = 20_000
+
+
+class Vitals(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the checks and the status look at.
+
+    ``devices``: name to whether it is online, without those that are "none". ``waiting``: people registered and not
+    yet released; ``unlabelled``: closed tubes whose label is not confirmed. ``printer_needs``: why the last label
+    failed, "" once one succeeded. ``panel_fault``: a jammed button. ``uplink``: "off" without [mqtt]; ``uplink_issue``:
+    what the broker or the command post refuses; ``oldest_unacked_ms``: age of the oldest fact not acknowledged.
+    ``clock_step_ms``: the last jump of the wall clock since the start. ``set_aside``: the damaged or foreign journal
+    found at the start.
+    """
+
+    ready: bool = False
+    people: int = 0
+    members: int = 0
+    group_size: int = 10
+    waiting: int = 0
+    tubes_closed: int = 0
+    unlabelled: int = 0
+    groups_released: int = 0
+    journal_seq: int = 0
+    journal_acked: int = 0
+    devices: dict[str, bool] = {}
+    printer_needs: str = ""
+    panel_fault: str = ""
+    uplink: Literal["off", "online", "offline"] = "off"
+    uplink_issue: str = ""
+    oldest_unacked_ms: int = 0
+    storage_fault: str = ""
+    set_aside: str = ""
+    digest_key_in_file: bool = False
+    trust: Trust = Trust.NTP
+    clock_step_ms: int = 0
+    disk_free: int | None = None  # bytes
+    under_voltage: bool = False
+
+
+class Issue(msgspec.Struct, frozen=True):
+    """``since``: wall ms. ``hint``: what a technician should do."""
+
+    code: str
+    since: int
+    hint: str
+
+
+_NOT_FOR_THE_DESK = ("clock-", "digest-key-", "uplink-offline", "journal-set-aside")
+
+
+def desk_faults(issues: tuple[Issue, ...]) -> tuple[str, ...]:
+    """The codes that light the fault lamp; the rest waits for the technician."""
+    return tuple(issue.code for issue in issues if not issue.code.startswith(_NOT_FOR_THE_DESK))
+
+
+def check(vitals: Vitals) -> dict[str, str]:
+    """Issue code to hint, for everything that is wrong now."""
+    return dict(_check(vitals))
+
+
+def _check(v: Vitals) -> Iterator[tuple[str, str]]:
+    if v.storage_fault:
+        yield "storage", f"nobody is registered: {v.storage_fault}; check the card and its free space"
+    for name, online in v.devices.items():
+        if not online:
+            yield f"{name}-offline", f"check the cable and power of devices.{name}; `kiosk check` names its port"
+    if v.printer_needs and v.devices.get("printer", False):
+        yield "printer-help", f"the printer needs help: {v.printer_needs}"
+    if v.panel_fault:
+        yield "panel-button", v.panel_fault
+    if v.uplink_issue:
+        yield "uplink-refused", v.uplink_issue
+    if v.uplink == "offline":
+        yield "uplink-offline", "the broker cannot be reached; records are kept here and sent later"
+    if v.uplink != "off" and v.oldest_unacked_ms > LAG_MS:
+        hours = v.oldest_unacked_ms // 3_600_000
+        yield "uplink-lag", f"records wait for {hours} h: restore the network, or carry them with `kiosk export`"
+    if v.disk_free is not None and v.disk_free < DISK_FULL:
+        yield "disk-full", f"{v.disk_free // 2**20} MB left: registration is about to stop"
+    elif v.disk_free is not None and v.disk_free < DISK_LOW:
+        yield "disk-low", f"{v.disk_free // 2**20} MB left for records"
+    if v.under_voltage:
+        yield "under-voltage", "the board gets too little voltage: stronger supply, printer on its own supply"
+    if v.trust < Trust.RTC:
+        yield "clock-untrusted", "no clock chip and no time server: times may be wrong, order and numbers are not"
+    if abs(v.clock_step_ms) >= STEP_MS:
+        yield "clock-stepped", f"the clock jumped by {v.clock_step_ms // 1000} s"
+    if v.digest_key_in_file:
+        yield "digest-key-file", "the key of the digests lies readable on the card: for demonstrations only"
+    if v.set_aside:
+        yield "journal-set-aside", f"a journal that could not be used was kept as {v.set_aside}: send it in"
+
+
+class Issues:
+    """The issues of now, each with the time it began. An issue that went and came back is a new one."""
+
+    def __init__(self) -> None:
+        self.now: tuple[Issue, ...] = ()
+
+    def update(self, found: Mapping[str, str], wall: int) -> tuple[Issue, ...]:
+        """Raises what is new among ``found`` (code to hint), keeps what stays, clears the rest. Logs each change."""
+        since = {issue.code: issue.since for issue in self.now}
+        for code in found.keys() - since.keys():
+            log.warning("issue raised: %s: %s", code, found[code])
+        for code in since.keys() - found.keys():
+            log.info("issue cleared: %s", code)
+        self.now = tuple(Issue(code, since.get(code, wall), hint) for code, hint in found.items())
+        return self.now
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """What the board says of itself: free bytes for the journal (None: unknown), too little voltage now."""
+
+    disk_free: int | None
+    under_voltage: bool
+
+
+def machine(data_dir: Path, sys: Path = Path("/sys")) -> Machine:
+    try:
+        disk = os.statvfs(data_dir)
+        free = disk.f_bavail * disk.f_frsize
+    except OSError:
+        free = None
+    return Machine(free, _under_voltage(sys))
+
+
+def _under_voltage(sys: Path) -> bool:
+    """Bit 0 of the Raspberry Pi firmware's throttled flags, or the alarm of the kernel's rpi_volt sensor."""
+    try:
+        text = (sys / "devices/platform/soc/soc:firmware/get_throttled").read_text()
+        return bool(int(text.strip(), 16) & 1)
+    except (OSError, ValueError):
+        pass
+    for sensor in sys.glob("class/hwmon/hwmon*"):
+        try:
+            if (sensor / "name").read_text().strip() == "rpi_volt":
+                return (sensor / "in0_lcrit_alarm").read_text().strip() == "1"
+        except OSError:
+            continue
+    return False
+
+
+def status(vitals: Vitals, issues: tuple[Issue, ...]) -> dict[str, Any]:
+    """The status as others read it (`kiosk status --json`, the status file, the retained topic). No personal data."""
+    return {
+        "ready": vitals.ready,
+        "people": vitals.people,
+        "group": {"members": vitals.members, "size": vitals.group_size},
+        "waiting": vitals.waiting,
+        "tubes_closed": vitals.tubes_closed,
+        "unlabelled": vitals.unlabelled,
+        "groups_released": vitals.groups_released,
+        "journal": {"seq": vitals.journal_seq, "acked": vitals.journal_acked},
+        "devices": {name: "online" if online else "offline" for name, online in vitals.devices.items()},
+        "uplink": vitals.uplink,
+        "clock": vitals.trust.name.lower(),
+        "issues": [msgspec.structs.asdict(issue) for issue in issues],
+    }
+
+
+class StatusFile:
+    """Replaces the file as a whole, on change and every REFRESH_MS, without fsync: it lives in RAM (/run).
+
+    Beside the status it holds ``pid`` and ``started`` (process and its start in clock ticks since boot, which together
+    name one process) and ``written`` (monotonic ms).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._last: dict[str, Any] = {}
+        self._written = 0
+        self._failed = False
+
+    def write(self, status: dict[str, Any]) -> None:
+        """Never raises: a status that cannot be written is logged once."""
+        now = time.monotonic_ns() // 1_000_000
+        if status == self._last and now - self._written < REFRESH_MS:
+            return
+        pid = os.getpid()
+        whole = {"pid": pid, "started": _started(pid), "written": now} | status
+        new = self._path.with_name(f".{self._path.name}.new")
+        try:
+            new.write_text(json.dumps(whole, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+            new.replace(self._path)
+        except OSError as error:
+            if not self._failed:
+                log.warning("status file: %s", error)
+            self._failed = True
+            return
+        self._last, self._written, self._failed = status, now, False
+
+
+class StatusError(Exception):
+    """There is no status to show; the text says why."""
+
+
+def read_status(path: Path) -> dict[str, Any]:
+    """The status in the file, with ``state``: "running" | "stalled" | "stopped" (and then not ``ready``). Raises
+    StatusError."""
+    try:
+        status: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        alive = _started(status["pid"]) == status["started"] is not None
+        age = time.monotonic_ns() // 1_000_000 - status["written"]
+    except FileNotFoundError:
+        raise StatusError(f"{path}: missing: the kiosk was not started since the last boot") from None
+    except OSError as error:
+        raise StatusError(f"{path}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        raise StatusError(f"{path}: no status of a kiosk") from None
+    state = "stopped" if not alive else "running" if age < STALLED_MS else "stalled"
+    ready = bool(status.get("ready")) and state == "running"
+    return status | {"state": state, "ready": ready}
+
+
+def _started(pid: int) -> int | None:
+    """Field 22 of /proc/<pid>/stat (proc_pid_stat(5)); None when there is no such process, or it is a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else int(fields[19])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def format_status(status: dict[str, Any]) -> str:
+    """The status as plain text for a technician at a console."""
+    ready = "ready" if status["ready"] else "NOT READY"
+    group, journal = status["group"], status["journal"]
+    unsent = journal["seq"] - journal["acked"]
+    lines = [
+        f"kiosk      {status['state']}, {ready}",
+        f"people     {status['people']}",
+        f"group      {group['members']} of {group['size']}, {status['waiting']} people waiting",
+        f"released   {status['groups_released']} groups",
+        f"tubes      {status['tubes_closed']} closed, {status['unlabelled']} without label",
+        f"journal    {journal['seq']} facts, {journal['acked']} acknowledged, {unsent} to send",
+        f"uplink     {status['uplink']}",
+        f"clock      {status['clock']}",
+        "devices    " + (", ".join(f"{name} {state}" for name, state in status["devices"].items()) or "none"),
+    ]
+    issues = status["issues"]
+    lines.append(f"issues     {len(issues) or 'none'}")
+    for issue in issues:
+        since = time.strftime("%Y-%m-%d %H:%M", time.localtime(issue["since"] / 1000))
+        lines.append(f"  {issue['code']} since {since}: {issue['hint']}")
+    return "\n".join(lines)

@@ -1,0 +1,83 @@
+"""The border of personal data: what the drivers read is recognised, checked and sealed here, and only the sealed form
+goes on. Names needed for a single tube's label stay in RAM until the label is printed."""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from kiosk import identity, recognise
+from kiosk.config import HealthCodeFormat
+from kiosk.domain import Colour, Person, Reason, Stamp
+from kiosk.events import (
+    CardFailed,
+    CardPresented,
+    CardRead,
+    CodeFailed,
+    CodePresented,
+    CodeScanned,
+    Event,
+    TubeScanned,
+    Unusable,
+)
+from kiosk.seal import Sealer
+
+log = logging.getLogger(__name__)
+
+NAMES_KEPT = 256
+"""Names in RAM at most: more single tubes than that never wait for the printer."""
+
+
+class Intake:
+    """``admit`` turns a driver's event into what the flows may hear."""
+
+    def __init__(self, formats: Sequence[HealthCodeFormat], site: str, sealer: Sealer) -> None:
+        self._formats = recognise.compile_formats(formats)
+        self._site = site
+        self._sealer = sealer
+        self._names: OrderedDict[bytes, str] = OrderedDict()
+
+    def admit(self, event: Event, at: Stamp) -> Event:
+        match event:
+            case CardRead():
+                return self._card(event.person, at)
+            case CodeScanned():
+                return self._code(event.text)
+            case CardFailed() | CodeFailed():
+                log.info("unreadable: %s", event.why)
+                return Unusable(Reason.UNREADABLE)
+        return event
+
+    def name(self, digest: bytes) -> str | None:
+        """The name for a single tube's label; None after a restart, when nobody here knows it any more."""
+        return self._names.get(digest)
+
+    def _card(self, person: Person, at: Stamp) -> Event:
+        if (fault := identity.number_fault(person.document, identity.normalise(person.number))) is not None:
+            log.info("card refused: %s", fault)
+            return Unusable(Reason.BAD_NUMBER)
+        subject = self._sealer.subject(person)
+        self._names[subject.digest] = person.name or person.latin_name
+        while len(self._names) > NAMES_KEPT:
+            self._names.popitem(last=False)
+        return CardPresented(subject, person.document, _expired(person.valid_to, at))
+
+    def _code(self, text: str) -> Event:
+        match recognise.recognise(text, self._site, self._formats):
+            case recognise.HealthCode() as code:
+                subject = self._sealer.code(text, code.ident, code.format)
+                return CodePresented(subject, code.colour, subject.digest if code.ident else None)
+            case recognise.TubeCode() as tube:
+                return TubeScanned(str(tube.number))
+            case recognise.Unknown():
+                return CodePresented(self._sealer.code(text, None, "unknown"), Colour.UNKNOWN)
+            case other:
+                log.info("scanned: %s, of no use here", type(other).__name__)
+                return Unusable(Reason.NOT_NEEDED)
+
+
+def _expired(valid_to: str, at: Stamp) -> bool:
+    """``valid_to``: YYYYMMDD, or "" for 长期."""
+    if not valid_to:
+        return False
+    return valid_to < (date(1970, 1, 1) + timedelta(days=at.day)).strftime("%Y%m%d")

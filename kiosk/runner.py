@@ -1,0 +1,140 @@
+"""The one place that causes effects: inbox, flows, commit, orders. One consumer, total order."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from kiosk.clock import Clock
+from kiosk.domain import Stamp
+from kiosk.events import Event, PowerOn, Tick
+from kiosk.facts import DeskCleared, Entry, Fact, Order
+from kiosk.flows.labelling import resume
+from kiosk.ids import uuid7
+from kiosk.intake import Intake
+from kiosk.journal import StorageFault
+from kiosk.site import SCHEMA, Site, decide, fold
+
+log = logging.getLogger(__name__)
+
+ENTRY_VERSION = 1
+INBOX = 1000
+SNAPSHOT_EVERY = 5000
+"""Facts between two snapshots: bounds what a start must fold."""
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Store(Protocol):
+    """What the runner needs of the journal's thread."""
+
+    head: int
+
+    async def append(self, rows: list[tuple[bytes, bytes]]) -> int: ...
+    async def probe(self) -> None: ...
+    async def save_snapshot(self, seq: int, schema: int, blob: bytes) -> None: ...
+
+
+class Runner:
+    """Owns the state. ``carry_out`` gets each order after its commit; ``changed`` is told the facts of each step, also
+    when there are none."""
+
+    def __init__(
+        self,
+        site: Site,
+        journal: Store,
+        clock: Clock,
+        intake: Intake,
+        carry_out: Callable[[Order], None],
+        changed: Callable[[list[Fact]], None],
+    ) -> None:
+        self.site = site
+        self.storage_fault = ""
+        self.ready = False
+        self._journal = journal
+        self._clock = clock
+        self._intake = intake
+        self._carry_out = carry_out
+        self._changed = changed
+        self._inbox: asyncio.Queue[Event | asyncio.Future[None]] = asyncio.Queue(INBOX)
+        self._snapshot_at = journal.head
+
+    def post(self, event: Event) -> None:
+        """Takes an event from a driver. Never blocks; a flood is cut, not stored."""
+        try:
+            self._inbox.put_nowait(event)
+        except asyncio.QueueFull:
+            log.warning("inbox full, dropped one %s", type(event).__name__)
+
+    async def answer(self) -> None:
+        """Returns when everything posted before has been handled and the journal can be written."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        await self._inbox.put(done)
+        await done
+
+    async def run(self, version: str) -> None:
+        """Works until cancelled."""
+        await self.step(PowerOn(version))
+        self.ready = True
+        for label in resume(self.site):
+            self._carry_out(label)
+        self._changed([])
+        while True:
+            item = await self._inbox.get()
+            if isinstance(item, asyncio.Future):
+                if not item.done():
+                    item.set_result(None)
+            else:
+                await self.step(item)
+
+    async def step(self, event: Event) -> None:
+        """One event, its facts committed in one transaction, its orders carried out."""
+        if self.storage_fault and isinstance(event, Tick) and not await self._recovered():
+            return
+        at = self._clock.now()
+        try:
+            site, facts, orders = decide(self.site, self._intake.admit(event, at), at)
+        except Exception:
+            log.exception("a fault while deciding about %s: the event is dropped", type(event).__name__)
+            return
+        if facts and not await self._commit(facts, at):
+            self.site = fold(self.site, DeskCleared(), at)
+            self._changed([])
+            return
+        self.site = site
+        for order in orders:
+            self._carry_out(order)
+        self._changed(facts)
+        if self._journal.head - self._snapshot_at >= SNAPSHOT_EVERY and self._inbox.empty():
+            await self._snapshot()
+
+    async def _commit(self, facts: list[Fact], at: Stamp) -> bool:
+        rows = [(uuid7(at.wall), _encode(Entry(ENTRY_VERSION, at, fact))) for fact in facts]
+        try:
+            await self._journal.append(rows)
+        except StorageFault as fault:
+            log.error("the journal cannot be written, nobody is registered: %s", fault)
+            self.storage_fault = str(fault)
+            return False
+        self.storage_fault = ""
+        return True
+
+    async def _recovered(self) -> bool:
+        try:
+            await self._journal.probe()
+        except StorageFault:
+            return False
+        log.warning("the journal can be written again")
+        self.storage_fault = ""
+        for label in resume(self.site):
+            self._carry_out(label)
+        return True
+
+    async def _snapshot(self) -> None:
+        self._snapshot_at = self._journal.head
+        try:
+            await self._journal.save_snapshot(self._snapshot_at, SCHEMA, self.site.dump())
+        except StorageFault as fault:
+            log.warning("no snapshot: %s", fault)

@@ -1,0 +1,1 @@
+"""A site at work without hardware: simulated devices, residents and a broker around the unmodified daemon."""

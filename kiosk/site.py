@@ -1,0 +1,121 @@
+"""The state of the kiosk: one slice per flow, all of it the fold of the facts (the desk alone also folds notes)."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from kiosk.config import Config, Policy
+from kiosk.domain import Stamp
+from kiosk.events import Event
+from kiosk.facts import Entry, Fact, Note, Order
+from kiosk.flows import desk, incidents, labelling, pooling, registration, release, rounds
+from kiosk.flows.desk import Desk
+from kiosk.flows.incidents import Incidents
+from kiosk.flows.labelling import Labelling
+from kiosk.flows.pooling import Pooling
+from kiosk.flows.registration import Registration
+from kiosk.flows.release import Release
+from kiosk.flows.rounds import Rounds
+
+FLOWS = (rounds, incidents, registration, pooling, labelling, release)
+"""In the order of the data path: each hears what the ones before it said in the same step. An incident goes first."""
+
+SCHEMA = 1
+"""Of the snapshot. Raised when a slice changes its shape; an old snapshot is then folded anew."""
+
+
+class Setup(msgspec.Struct, frozen=True):
+    """What the flows need to know of the configuration."""
+
+    site: str
+    kiosk: int
+    policy: Policy
+    confirm_by_scan: bool = False
+
+    @classmethod
+    def of(cls, config: Config) -> "Setup":
+        by_scan = getattr(config.devices.printer, "confirm", "sent") == "scan"
+        return cls(config.site.code, config.kiosk.number, config.policy, by_scan)
+
+
+class Site(msgspec.Struct, frozen=True):
+    setup: Setup
+    rounds: Rounds = Rounds()
+    registration: Registration = Registration()
+    pooling: Pooling = Pooling()
+    labelling: Labelling = Labelling()
+    release: Release = Release()
+    incidents: Incidents = Incidents()
+    desk: Desk = Desk()
+
+    def dump(self) -> bytes:
+        """The durable slices, for a snapshot."""
+        return msgspec.msgpack.encode(
+            (self.rounds, self.registration, self.pooling, self.labelling, self.release, self.incidents)
+        )
+
+    @classmethod
+    def load(cls, setup: Setup, blob: bytes) -> "Site":
+        """Raises msgspec.DecodeError when the blob is of another shape."""
+        return cls(setup, *msgspec.msgpack.decode(blob, type=_Slices))
+
+
+_Slices = tuple[
+    Rounds,
+    Registration,
+    Pooling,
+    Labelling,
+    Release,
+    Incidents,
+]
+
+
+class Step(NamedTuple):
+    site: Site
+    facts: list[Fact]
+    orders: list[Order]
+
+
+def fold(site: Site, change: Fact | Note, at: Stamp) -> Site:
+    """The state after one fact or note."""
+    return msgspec.structs.replace(
+        site,
+        rounds=rounds.evolve(site.rounds, change, at),
+        registration=registration.evolve(site.registration, change),
+        pooling=pooling.evolve(site.pooling, change),
+        labelling=labelling.evolve(site.labelling, change, at),
+        release=release.evolve(site.release, change, at),
+        incidents=incidents.evolve(site.incidents, change),
+        desk=desk.evolve(site.desk, change, at),
+    )
+
+
+def decide(site: Site, event: Event, at: Stamp) -> Step:
+    """Everything that follows from one event: pure, and finished when no flow has anything more to say."""
+    items: list[Event | Fact] = [event]
+    step = Step(site, [], [])
+    for item in items:
+        for flow in FLOWS:
+            step = _take(step, flow.react(step.site, item, at), items, at)
+    return step
+
+
+def _take(step: Step, said: Iterable[Fact | Note | Order], items: list[Event | Fact], at: Stamp) -> Step:
+    site, facts, orders = step
+    for thing in said:
+        if isinstance(thing, Order):
+            orders.append(thing)
+            continue
+        site = fold(site, thing, at)
+        if isinstance(thing, Fact):
+            facts.append(thing)
+            items.append(thing)
+    return Step(site, facts, orders)
+
+
+def refold(site: Site, entries: Iterable[tuple[int, Entry]]) -> Site:
+    """The state after these journal entries."""
+    for _, entry in entries:
+        site = fold(site, entry.fact, entry.at)
+    return site

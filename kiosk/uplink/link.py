@@ -1,0 +1,136 @@
+"""One connection to an MQTT 5 broker. paho runs in threads of its own; what happens there lands in an inbox."""
+
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from paho.mqtt.client import Client, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from kiosk.config import Mqtt
+
+_HOLD_S = 1.0  # at most this long for the retained acknowledgement
+_MAX_PACKET = 64 * 1024
+
+
+def _no_delay(_client: Client, _userdata: Any, sock: Any) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+class Ready(NamedTuple):
+    """Connected and subscribed; ``refused``: why the broker lets us hear no acknowledgements."""
+
+    refused: str
+
+
+class Taken(NamedTuple):
+    """The broker's PUBACK."""
+
+    mid: int
+    code: int
+    text: str
+
+
+class Heard(NamedTuple):
+    payload: bytes
+
+
+class Lost(NamedTuple):
+    why: str
+
+
+Happening = Ready | Taken | Heard | Lost
+
+
+class Link:
+    """One connection to the broker, used once. paho's thread fills ``inbox`` and calls ``ping``.
+
+    ``hold``: nothing but the state is sent before; ``state_due``: when to look at the state; ``told``: what it was.
+    """
+
+    def __init__(self, config: Mqtt, name: str, ack_topic: str, ping: Callable[[], None]) -> None:
+        self.inbox: deque[Happening] = deque(maxlen=256)
+        self.told: object = None
+        self.told_at = self.state_due = time.monotonic()
+        self.hold = self.told_at + _HOLD_S
+        self._waiting: dict[int, tuple[str, float]] = {}
+        self._config = config
+        self._lock = threading.Lock()
+        self._closed = False
+        self._client = client = Client(
+            CallbackAPIVersion.VERSION2, client_id=name, protocol=MQTTv5, reconnect_on_failure=False
+        )
+        client.max_queued_messages_set(64)
+        inbox = self.inbox
+
+        def post(item: Happening) -> None:
+            inbox.append(item)
+            ping()
+
+        def on_connect(client: Client, _u: Any, _f: Any, reason: ReasonCode, _p: Any) -> None:
+            if reason.is_failure:
+                post(Lost(f"the broker refuses this kiosk: {reason}"))
+            else:
+                client.subscribe(ack_topic, qos=1)
+
+        def on_subscribe(_c: Client, _u: Any, _mid: int, reasons: list[ReasonCode], _p: Any) -> None:
+            post(Ready(", ".join(str(reason) for reason in reasons if reason.is_failure)))
+
+        client.on_connect = on_connect
+        client.on_subscribe = on_subscribe
+        client.on_publish = lambda _c, _u, mid, reason, _p: post(Taken(mid, reason.value, str(reason)))
+        client.on_message = lambda _c, _u, message: post(Heard(bytes(message.payload)))
+        client.on_disconnect = lambda _c, _u, _f, reason, _p: post(Lost(f"connection lost: {reason}"))
+        client.on_socket_open = _no_delay
+        self._post = post
+
+    def open(self, will_topic: str, will: bytes) -> None:
+        self._client.will_set(will_topic, will, qos=1, retain=True)
+        threading.Thread(target=self._open, name="uplink-connect", daemon=True).start()
+
+    def _open(self) -> None:
+        config, client = self._config, self._client
+        try:
+            if config.tls:
+                ca, cert, key = (str(path) if path else None for path in (config.ca, config.cert, config.key))
+                client.tls_set(ca, cert, key)
+            if config.username is not None:
+                file = config.password_file
+                client.username_pw_set(config.username, file.read_text().strip() if file else None)
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = 0
+            properties.MaximumPacketSize = _MAX_PACKET
+            client.connect(config.host, config.port, config.keepalive_s, clean_start=True, properties=properties)
+            with self._lock:
+                if self._closed:
+                    client.disconnect()
+                else:
+                    client.loop_start()
+        except (OSError, ValueError) as error:
+            self._post(Lost(f"cannot reach {config.host}:{config.port}: {error}"))
+
+    def publish(self, topic: str, data: bytes, now: float, *, retain: bool = False) -> None:
+        info = self._client.publish(topic, data, qos=1, retain=retain)
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise OSError(f"connection lost: {info.rc.name}")
+        self._waiting[info.mid] = (topic.rpartition("/")[2], now)
+
+    def taken(self, mid: int) -> str:
+        """The last part of the topic that the broker answers for."""
+        return self._waiting.pop(mid, ("", 0.0))[0]
+
+    def silent_at(self, patience: float) -> float | None:
+        """When the broker must have answered the oldest of what was published."""
+        return next((at + patience for _, at in self._waiting.values()), None)
+
+    def close(self) -> None:
+        """Leaves without waiting; the broker then publishes the Last Will."""
+        with self._lock:
+            self._closed = True
+        self._client.disconnect(ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message"))

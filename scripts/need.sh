@@ -1,0 +1,64 @@
+#!/bin/sh
+# usage: need.sh (mosquitto | cc | venv PYTHON)...
+# Looks for what is needed of the system and installs it where that is allowed without asking: by apt-get, as root or
+# with a password-less sudo. Else says in one line what to install, and exits 1.
+set -eu
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+have() {
+    case $1 in
+    mosquitto) command -v mosquitto >/dev/null ;;
+    cc) echo '#include <stdio.h>' | cc -x c -fsyntax-only - 2>/dev/null ;;
+    venv) "$2" -c 'import ensurepip, venv' 2>/dev/null ;;
+    *) echo "need.sh: unknown: $1" >&2 && exit 2 ;;
+    esac
+}
+
+packages_of() {
+    case $1 in
+    mosquitto) echo mosquitto ;;
+    cc) echo gcc libc6-dev ;;
+    venv) "$2" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])' ;;
+    esac
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        env DEBIAN_FRONTEND=noninteractive "$@"
+    else
+        sudo -n env DEBIAN_FRONTEND=noninteractive "$@"
+    fi
+}
+
+apt() {
+    as_root apt-get -qq -o DPkg::Lock::Timeout=120 -o Acquire::Retries=1 -o Acquire::http::Timeout=20 "$@" >/dev/null 2>&1
+}
+
+install() {
+    command -v apt-get >/dev/null && as_root true 2>/dev/null || return 1
+    echo "need: installing $*"
+    apt install -y --no-install-recommends "$@" || { apt update && apt install -y --no-install-recommends "$@"; }
+}
+
+missing() {
+    echo "need: $1 is missing: install $2 (Debian, Ubuntu: apt-get install $2)" >&2
+    exit 1
+}
+
+while [ $# -gt 0 ]; do
+    what=$1
+    shift
+    python=
+    if [ "$what" = venv ]; then
+        python=$1
+        shift
+    fi
+    have "$what" "$python" && continue
+    packages=$(packages_of "$what" "$python")
+    # shellcheck disable=SC2086
+    install $packages && have "$what" "$python" || missing "$what" "$packages"
+    # The distribution starts a broker of its own; here each run starts one on a port of its own.
+    if [ "$what" = mosquitto ] && [ -d /run/systemd/system ]; then
+        as_root systemctl --quiet disable --now mosquitto 2>/dev/null || true
+    fi
+done

@@ -1,0 +1,40 @@
+import asyncio
+
+import pytest
+
+from kiosk.drivers.base import DeviceLost
+from kiosk.drivers.code_loop import read_codes
+from kiosk.drivers.code_serial.codec import SerialCodec
+from kiosk.events import CodeScanned
+from tests.support.inbox import Inbox
+
+
+class LateSource:
+    """Tells a story: what `read` gives, or None where the time is up before and `read_now` gives the next."""
+
+    def __init__(self, *reads: bytes | None) -> None:
+        self._reads = list(reads)
+
+    async def read(self) -> bytes:
+        if not self._reads:
+            raise DeviceLost("end of the story")
+        if (data := self._reads.pop(0)) is None:
+            await asyncio.Event().wait()
+        return data
+
+    def read_now(self) -> bytes:
+        return self._reads.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("reads", "codes"),
+    [
+        ([b"HC1:0:fi", None, b"rst\r"], ["HC1:0:first"]),  # this process was late: the rest has come meanwhile
+        ([b"HC1:0:a", None, b"", b"HC1:0:b\r"], ["HC1:0:a", "HC1:0:b"]),  # silence indeed
+    ],
+)
+async def test_only_true_silence_ends_a_code(reads: list[bytes | None], codes: list[str]):
+    inbox = Inbox()
+    with pytest.raises(DeviceLost):
+        await read_codes("code", LateSource(*reads), SerialCodec(), 0.01, inbox.post)
+    assert inbox.events == [CodeScanned(code) for code in codes]

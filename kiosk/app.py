@@ -125,6 +125,7 @@ class Kiosk:
         self._around = self._around.learned(facts)
         if facts:
             self._show()
+            asyncio.get_running_loop().call_soon(self._refresh)
         if facts and self._uplink is not None:
             first = self._journal.head - len(facts) + 1
             incidents = [first + place for place, fact in enumerate(facts) if isinstance(fact, IncidentRaised)]

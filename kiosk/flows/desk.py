@@ -26,13 +26,18 @@ from kiosk.facts import (
 
 class Desk(msgspec.Struct, frozen=True):
     """``since``: monotonic ms of what is held. ``alone``: number of the person last registered by card alone, at
-    ``alone_at``, as long as nobody else was and no code of theirs came. ``signal`` was given at ``signal_at`` and is number ``signals``."""
+    ``alone_at``, as long as nobody else was and no code of theirs came. ``answered``: digest of the code that was last
+    answered, at ``answered_at``; ``barring``: it was red or yellow. ``signal`` was given at ``signal_at`` and is number
+    ``signals``."""
 
     card: CardPresented | None = None
     code: CodePresented | None = None
     since: int = 0
     alone: int = 0
     alone_at: int = 0
+    answered: bytes = b""
+    answered_at: int = 0
+    barring: bool = False
     signal: Signal = Signal.NONE
     signal_at: int = 0
     signals: int = 0
@@ -44,6 +49,9 @@ _REASONS = {Reason.REPEAT: Signal.REPEAT, Reason.UNREADABLE: Signal.RETRY, Reaso
 def evolve(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk:
     def answer(signal: Signal, **changes: object) -> Desk:
         return msgspec.structs.replace(slice_, signal=signal, signal_at=at.mono, signals=slice_.signals + 1, **changes)
+
+    def about(code: bytes, *, barring: bool = False) -> dict[str, object]:
+        return {"answered": code, "answered_at": at.mono, "barring": barring}
 
     match change:
         case Started():
@@ -57,12 +65,18 @@ def evolve(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk:
         case Registered():
             signal = Signal.FLAGGED if change.colour is Colour.UNKNOWN else Signal.ACCEPTED
             alone = change.person if change.source == "card" else 0
-            return answer(signal, alone=alone, alone_at=at.mono)
+            code = change.subject if change.source == "code" else change.code
+            answered = code.digest if code is not None else b""
+            return answer(signal, alone=alone, alone_at=at.mono, **about(answered))
         case CodeShown() | Withdrawn():
             signal = Signal.REPEAT if isinstance(change, CodeShown) else Signal.REFUSED
-            return answer(signal, alone=0 if change.person == slice_.alone else slice_.alone)
+            answered = change.code.digest if isinstance(change, CodeShown) else b""
+            alone = 0 if change.person == slice_.alone else slice_.alone
+            return answer(signal, alone=alone, **about(answered))
         case Refused():
-            return answer(_REASONS.get(change.reason, Signal.REFUSED))
+            signal, barring = _REASONS.get(change.reason, Signal.REFUSED), change.code is not None
+            answered = change.digest if change.reason is Reason.REPEAT else b""
+            return answer(signal, **about(change.code.digest if change.code is not None else answered, barring=barring))
         case GroupClosed():
             return answer(Signal.CLOSED) if change.short else slice_
         case GroupReleased():

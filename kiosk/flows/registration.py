@@ -18,27 +18,53 @@ from kiosk.facts import (
     Refused,
     Registered,
     RoundStarted,
+    Unbound,
     Withdrawn,
 )
 from kiosk.growing import GrowingMap
 
 if TYPE_CHECKING:
+    from kiosk.flows.desk import Desk
     from kiosk.site import Site
 
 Said = Iterator[Fact | Note | Order]
+
+STILL_THERE_MS = 5000
+"""A phone that stays before the scanner is not answered again for this long."""
 
 _BARRING = {Colour.RED: Reason.RED, Colour.YELLOW: Reason.YELLOW}
 
 
 class Registration(msgspec.Struct, frozen=True):
-    """``seen``: digest to person number, of this round; ``barred``: digest to colour, who showed red or yellow with
-    their own card and has not shown green since; ``withdrawn``: people who were taken back."""
+    """All of this round, but for the counts ``people`` and ``refused``.
+
+    ``seen``: digest to person number; ``codes``: digest of each code somebody showed, to their number; ``barred``:
+    digest to colour, who showed red or yellow with their own card and has not shown green since; ``withdrawn``: number
+    to colour of people who were taken back; ``freed``: those of them whose place was freed, so that they may come again.
+    """
 
     people: int = 0
     seen: GrowingMap = GrowingMap()
+    codes: GrowingMap = GrowingMap()
     barred: dict[bytes, Colour] = {}
     refused: dict[Reason, int] = {}
-    withdrawn: int = 0
+    withdrawn: dict[int, Colour] = {}
+    freed: frozenset[int] = frozenset()
+
+    def person(self, digest: bytes) -> int:
+        """Who is registered as this; 0: nobody."""
+        person = self.seen.get(digest) or 0
+        return 0 if person in self.freed else person
+
+    def owner(self, code: bytes) -> int:
+        """Whose code this is: they stand for it, or showed it; 0: nobody's yet."""
+        person = self.codes.get(code) or 0
+        return self.person(code) or (0 if person in self.freed else person)
+
+    def bar(self, digest: bytes) -> Reason | None:
+        """Why this person must show green first."""
+        colour = self.barred.get(digest) or self.withdrawn.get(self.seen.get(digest) or 0)
+        return _BARRING[colour] if colour is not None else None
 
 
 def evolve(slice_: Registration, change: Fact | Note) -> Registration:
@@ -47,7 +73,11 @@ def evolve(slice_: Registration, change: Fact | Note) -> Registration:
         case Registered():
             barred = {digest: colour for digest, colour in slice_.barred.items() if digest != change.subject.digest}
             seen = slice_.seen.add(change.subject.digest, change.person)
-            return replace(slice_, people=change.person, seen=seen, barred=barred)
+            code = change.subject if change.source == "code" else change.code
+            codes = slice_.codes.add(code.digest, change.person) if code is not None else slice_.codes
+            return replace(slice_, people=change.person, seen=seen, codes=codes, barred=barred)
+        case CodeShown():
+            return replace(slice_, codes=slice_.codes.add(change.code.digest, change.person))
         case Refused():
             refused = slice_.refused | {change.reason: slice_.refused.get(change.reason, 0) + 1}
             barred = slice_.barred
@@ -55,9 +85,11 @@ def evolve(slice_: Registration, change: Fact | Note) -> Registration:
                 barred = barred | {change.digest: Colour(change.reason.value)}
             return replace(slice_, refused=refused, barred=barred)
         case Withdrawn():
-            return replace(slice_, withdrawn=slice_.withdrawn + 1)
+            return replace(slice_, withdrawn=slice_.withdrawn | {change.person: Colour(change.reason.value)})
+        case Unbound():
+            return replace(slice_, freed=slice_.freed | {change.person})
         case RoundStarted():
-            return replace(slice_, seen=GrowingMap(), barred={})
+            return Registration(people=slice_.people, refused=slice_.refused)
     return slice_
 
 
@@ -66,7 +98,7 @@ def react(site: "Site", item: Event | Fact, at: Stamp) -> Said:
         case CardPresented():
             yield from _card(site, item)
         case CodePresented():
-            yield from _code(site, item)
+            yield from _code(site, item, at)
         case Unusable():
             yield Refused(item.reason)
         case Tick():
@@ -82,24 +114,33 @@ def _card(site: "Site", card: CardPresented) -> Said:
     if code is not None:
         yield DeskCleared()
         yield from _admit(site, card, code)
-    elif site.setup.policy.health_code == "off" or _obstacle(site, card.subject.digest) is not None:
+    elif site.setup.policy.health_code == "off" or _obstacle(site, card, None) is not None:
         yield from _admit(site, card, None)
     else:
         yield CardHeld(card)
 
 
-def _code(site: "Site", code: CodePresented) -> Said:
-    card, held = site.desk.card, site.desk.code
+def _code(site: "Site", code: CodePresented, at: Stamp) -> Said:
+    card, held, digest = site.desk.card, site.desk.code, code.subject.digest
     if site.setup.policy.health_code == "off":
         yield Refused(Reason.NOT_NEEDED)
+    elif _still_there(site.desk, code, at):
+        return
     elif card is not None:
         yield DeskCleared()
         yield from _admit(site, card, code)
+    elif held is None and site.registration.owner(digest):
+        yield from _settle_code(site, code)
     elif held is None:
         yield CodeHeld(code)
-    elif held.subject.digest != code.subject.digest:
+    elif held.subject.digest != digest:
         yield from _settle_code(site, held)
         yield CodeHeld(code)
+
+
+def _still_there(desk: "Desk", code: CodePresented, at: Stamp) -> bool:
+    same = desk.answered == code.subject.digest and desk.barring == (code.colour in _BARRING)
+    return same and at.mono - desk.answered_at < STILL_THERE_MS
 
 
 def _waited(site: "Site", at: Stamp) -> Said:
@@ -121,13 +162,15 @@ def _settle_card(site: "Site", card: CardPresented) -> Said:
 
 
 def _settle_code(site: "Site", code: CodePresented) -> Said:
-    """No card came: the code is that of the person just registered by card alone, or stands for a person itself."""
+    """No card came: the code is that of somebody registered before, or stands for a person itself."""
     yield DeskCleared()
-    person = _shown_late(site, code)
+    digest, person = code.subject.digest, _shown_late(site, code)
     reason = _BARRING.get(code.colour)
-    if person and reason is not None:
+    if reason is not None and person and person not in site.registration.withdrawn:
         yield Withdrawn(person, reason)
-    elif person:
+    elif reason is None and person and site.registration.codes.get(digest) == person:
+        yield Refused(Reason.REPEAT, digest)
+    elif reason is None and person:
         yield CodeShown(person, code.colour, code.subject)
     elif reason is not None:
         yield Refused(reason, code.holder or b"", code=code.subject, sure=code.holder is not None)
@@ -139,15 +182,16 @@ def _settle_code(site: "Site", code: CodePresented) -> Said:
 
 def _shown_late(site: "Site", code: CodePresented) -> int:
     """The number of the registered person whose code this must be; 0 when it is nobody's."""
-    if code.holder is not None:
-        return site.registration.seen.get(code.holder) or 0
+    owner = site.registration.owner(code.subject.digest)
+    if owner or code.holder is not None:
+        return owner
     soon = site.desk.since - site.desk.alone_at <= site.setup.policy.pair_window_s * 1000
     return site.desk.alone if soon else 0
 
 
-def _obstacle(site: "Site", digest: bytes) -> Reason | None:
-    """Why this person cannot be registered, whatever code they show."""
-    if digest in site.registration.seen:
+def _obstacle(site: "Site", card: CardPresented | None, code: CodePresented | None) -> Reason | None:
+    """Why this person cannot be registered, whatever the colour."""
+    if any(site.registration.person(shown.subject.digest) for shown in (card, code) if shown is not None):
         return Reason.REPEAT
     if site.release.unlabelled_groups >= site.setup.policy.unlabelled_groups:
         return Reason.PRINTER
@@ -167,12 +211,12 @@ def _admit(site: "Site", card: CardPresented | None, code: CodePresented | None)
         return
     reason = _BARRING.get(colour)
     if reason is None and colour is not Colour.GREEN:
-        reason = _BARRING.get(site.registration.barred.get(digest, colour))
+        reason = site.registration.bar(digest)
     if reason is not None:
         own = card is site.desk.card or (code is not None and code.holder == digest)
         shown = (card.subject if card is not None else None, code.subject if code is not None else None)
         yield Refused(reason, digest, *shown, sure=own)
-    elif (obstacle := _obstacle(site, digest)) is not None:
+    elif (obstacle := _obstacle(site, card, code)) is not None:
         yield Refused(obstacle, digest)
     elif colour is Colour.UNKNOWN and site.setup.policy.unknown_code == "refuse":
         yield Refused(Reason.UNKNOWN_CODE, digest)

@@ -1,6 +1,8 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 HOURS ?= 8
+LOCK = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate --quiet
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -38,9 +40,9 @@ soak: setup ## kill -9 the daemon for HOURS=8
 	@sh scripts/need.sh mosquitto cc
 	@$(BIN)/python -m tests.faults.soak --hours $(HOURS) $(ARGS)
 
-lock: ## resolve pyproject.toml anew into requirements.lock (needs uv)
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+lock: ## resolve pyproject.toml anew into the lock files (needs uv)
+	$(LOCK) --group dev -o requirements.lock
+	$(LOCK) --group build --constraint requirements.lock -o requirements-kiosk.lock
 
 clean: ## remove what the tools leave behind; .venv stays
 	rm -rf build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -190,10 +190,9 @@ class Store:
         new = [fact for fact in facts if fact.seq not in taken]
         for table, chosen in (("fact", new), ("fork", forked)):
             if chosen:
-                self._db.executemany(
-                    f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-                    ((number, f.seq, f.id, f.chain, frame.kid, f.body, at) for f in chosen),
-                )
+                values = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(chosen))  # one step, not one for each fact
+                parts = [v for f in chosen for v in (number, f.seq, f.id, f.chain, frame.kid, f.body, at)]
+                self._db.execute(f"INSERT OR IGNORE INTO {table} VALUES {values}", parts)  # noqa: S608
         return Kept(len(new), len(known), len(forked))
 
     def _one(self, query: str, *values: Any) -> Any:

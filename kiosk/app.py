@@ -2,8 +2,12 @@
 
 import asyncio
 import contextlib
+import fcntl
 import logging
+import os
 import signal
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from kiosk import __version__, control, devices, health, seal
@@ -12,6 +16,7 @@ from kiosk.config import Config, Printer
 from kiosk.events import Event, PrintFailed, PrintSucceeded, RoundRequested, Tick
 from kiosk.facts import Fact, IncidentRaised, Order, PrintLabel
 from kiosk.intake import Intake
+from kiosk.journal import StorageFault
 from kiosk.journal_thread import JournalThread
 from kiosk.notify import Notifier
 from kiosk.overview import Surroundings, view
@@ -23,9 +28,14 @@ from kiosk.uplink import Uplink
 log = logging.getLogger(__name__)
 
 STATUS_NAME = "status.json"
+LOCK_NAME = "lock"
 TICK_S = 0.1
 HEALTH_S = 1.0
 """The machine is looked at this often; the status file follows every change at the next tick."""
+
+
+class AlreadyRunningError(OSError):
+    """Another daemon works on this data directory."""
 
 
 class Kiosk:
@@ -33,6 +43,7 @@ class Kiosk:
 
     def __init__(self, config: Config, journal: JournalThread, site: Site) -> None:
         self._config = config
+        self._closing = contextlib.AsyncExitStack()
         self._journal = journal
         self._clock = SystemClock()
         key_file = config.seal.digest_key_file or config.kiosk.data_dir / "digest.key"
@@ -49,6 +60,7 @@ class Kiosk:
         card, code = devices.card(config.devices.card, self._post), devices.code(config.devices.code, self._post)
         self._drivers = [driver for driver in (card, code, self._printer, self._panel) if driver is not None]
         self._around = Surroundings(devices={driver.name: False for driver in self._drivers})
+        self._oldest_unacked_ms = 0
         self._uplink: Uplink | None = None
         if config.mqtt is not None:
             device = seal.device_key(config.kiosk.data_dir / "device.key")
@@ -57,11 +69,17 @@ class Kiosk:
 
     @classmethod
     async def open(cls, config: Config) -> "Kiosk":
-        """Opens the journal and folds it. Raises OSError, SealError, JournalTooNew."""
+        """Opens the journal and folds it. Raises AlreadyRunningError, JournalTooNewError, StorageFault and any other
+        OSError, SealError."""
         config.kiosk.data_dir.mkdir(parents=True, exist_ok=True)
         config.kiosk.runtime_dir.mkdir(parents=True, exist_ok=True)
-        journal = await JournalThread.open(config.kiosk.data_dir / "journal.db")
-        return cls(config, journal, await _folded(journal, Setup.of(config)))
+        async with contextlib.AsyncExitStack() as closing:
+            closing.callback(os.close, _locked(config.kiosk.data_dir))
+            journal = await JournalThread.open(config.kiosk.data_dir / "journal.db")
+            closing.push_async_callback(journal.close)
+            kiosk = cls(config, journal, await _folded(journal, Setup.of(config)))
+            kiosk._closing = closing.pop_all()
+        return kiosk
 
     async def run(self) -> None:
         """Works until SIGTERM or SIGINT, then leaves everything in order."""
@@ -77,7 +95,7 @@ class Kiosk:
                 for task in tasks:
                     task.cancel()
         finally:
-            await self._journal.close()
+            await self._closing.aclose()
 
     def _work(self) -> list[Any]:
         work = [self._runner.run(__version__), self._tick(), self._watch_machine()]
@@ -105,6 +123,9 @@ class Kiosk:
         self._notifier.ready()
         while True:
             self._machine = health.machine(self._config.kiosk.data_dir)
+            if self._uplink is not None:
+                with contextlib.suppress(StorageFault):
+                    self._oldest_unacked_ms = await self._uplink.oldest_ms()
             await asyncio.sleep(HEALTH_S)
 
     async def _alive(self) -> None:
@@ -115,13 +136,15 @@ class Kiosk:
     async def _answer(self, request: str) -> dict[str, Any]:
         if request != "round-new":
             raise KeyError(request)
+        before = self._runner.site.rounds.round
         self._runner.post(RoundRequested())
         await self._runner.answer()
-        return {"round": self._runner.site.rounds.round}
+        now = self._runner.site.rounds.round
+        return {"round": now} if now != before else {"error": "the journal cannot be written: the round goes on"}
 
     # What goes out ------------------------------------------------------------------------------------------------
 
-    def _changed(self, facts: list[Fact]) -> None:
+    def _changed(self, facts: Sequence[Fact]) -> None:
         self._around = self._around.learned(facts)
         if facts:
             self._show()
@@ -188,7 +211,7 @@ class Kiosk:
             panel_fault=self._panel.fault if self._panel is not None else "",
             uplink=link,
             uplink_issue=(uplink.issue or "") if uplink is not None else "",
-            oldest_unacked_ms=0,
+            oldest_unacked_ms=self._oldest_unacked_ms,
             storage_fault=runner.storage_fault,
             set_aside=", ".join(path.name for path in self._journal.set_aside),
             digest_key_in_file=self._config.seal.digest_key == "file",
@@ -215,6 +238,17 @@ class Kiosk:
             "version": __version__,
             "issues": [issue.code for issue in self._issues.now],
         }
+
+
+def _locked(folder: Path) -> int:
+    """The lock of a data directory; it ends with the process. Raises AlreadyRunningError."""
+    lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise AlreadyRunningError(f"another kiosk is running on {folder}: stop it first") from None
+    return lock
 
 
 async def _folded(journal: JournalThread, setup: Setup) -> Site:

@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "kiosk",
         description="Sampling kiosk: from an ID card and a health code to a labelled pooled tube and a released group.",
-        epilog="Exit status: 0 done, 1 it could not be done, 2 wrong call, 3 no kiosk is running, 78 bad configuration.",
+        epilog="Exit status: 0 done, 1 could not be done, 2 wrong call, 3 no kiosk is running, 78 bad configuration.",
     )
     parser.add_argument("--version", action="version", version=f"kiosk {__version__}")
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
@@ -144,7 +144,7 @@ def _journal(options: argparse.Namespace) -> int:
 
 def _export(options: argparse.Namespace) -> int:
     from kiosk import config_file, seal
-    from kiosk.export import export
+    from kiosk.export import ExportError, export
     from kiosk.journal import Journal
 
     config = config_file.load(options.config)
@@ -152,8 +152,12 @@ def _export(options: argparse.Namespace) -> int:
     kid = seal.PublicKeys.parse(config.seal.public_key).kid
     with Journal.open_readonly(data / "journal.db") as journal:
         key = seal.device_key(data / "device.key")
-        summary = export(journal, key, config.site.code, config.kiosk.number, kid, options.folder, options.after)
-    print(summary)
+        try:
+            done = export(journal, key, config.site.code, config.kiosk.number, kid, options.folder, options.after)
+        except ExportError as error:
+            print(f"kiosk export: {error}", file=sys.stderr)
+            return FAILED
+    print(f"facts {done.first} to {done.last} are in {options.folder}: {done.frames} files, {done.written} of them new")
     return OK
 
 

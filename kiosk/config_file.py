@@ -51,6 +51,7 @@ def _hook(wanted: type, value: Any) -> Any:
 
 
 def _agree(config: Config) -> None:
+    from kiosk.drivers.printer.languages import language_of
     from kiosk.labels import LabelError, check_layout
     from kiosk.recognise import compile_formats
     from kiosk.seal import PublicKeys
@@ -74,12 +75,12 @@ def _agree(config: Config) -> None:
         try:
             check_layout(config.site.name, policy.specimen, printer.label_mm, printer.dpi)
         except LabelError as error:
-            raise DisagreementError(
-                "devices.printer.label_mm", list(printer.label_mm), f"a label that fits: {error}"
-            ) from None
-        end = getattr(printer, "end_of_label", "")
-        if not re.fullmatch(r"([0-9a-fA-F]{2})*", end):
-            raise DisagreementError("devices.printer.end_of_label", end, "pairs of hexadecimal digits")
+            wanted = f"a label that fits: {error}"
+            raise DisagreementError("devices.printer.label_mm", list(printer.label_mm), wanted) from None
+        try:
+            language_of(printer)
+        except ValueError as error:
+            raise DisagreementError("devices.printer", type(printer).__struct_config__.tag, str(error)) from None
     if (mqtt := config.mqtt) is not None and (mqtt.cert is None) != (mqtt.key is None):
         raise DisagreementError("mqtt.cert", str(mqtt.cert), "both mqtt.cert and mqtt.key, or neither")
 

@@ -9,6 +9,8 @@ from typing import Any
 
 NAME = "control.sock"
 _LINE = 4096
+WAIT_S = 5.0
+"""A peer that connects and says nothing is dropped."""
 
 Answer = Callable[[str], Awaitable[dict[str, Any]]]
 """From the name of a request to the reply; raises KeyError for one it does not know."""
@@ -21,25 +23,39 @@ class NotRunningError(Exception):
 async def serve(path: Path, answer: Answer) -> None:
     """Answers requests until cancelled. Only the daemon's own user and group may ask."""
 
+    peers: set[asyncio.StreamWriter] = set()
+
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peers.add(writer)
         try:
-            request = json.loads(await reader.readuntil(b"\n"))
-            reply = await answer(request["do"])
-        except (OSError, ValueError, KeyError, TypeError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            reply = {"error": "not a request this kiosk knows"}
-        try:
+            async with asyncio.timeout(WAIT_S):
+                line = await reader.readuntil(b"\n")
+            reply = await _reply(line, answer)
             writer.write(json.dumps(reply).encode() + b"\n")
             await writer.drain()
-        except OSError:
-            pass
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            writer.transport.abort()
         finally:
+            peers.discard(writer)
             writer.close()
 
     path.unlink(missing_ok=True)  # noqa: ASYNC240
     server = await asyncio.start_unix_server(talk, path, limit=_LINE)
     path.chmod(0o660)  # noqa: ASYNC240
-    async with server:
-        await server.serve_forever()
+    try:
+        await asyncio.get_running_loop().create_future()
+    finally:
+        server.close()
+        for peer in peers:
+            peer.transport.abort()
+        path.unlink(missing_ok=True)  # noqa: ASYNC240
+
+
+async def _reply(line: bytes, answer: Answer) -> dict[str, Any]:
+    try:
+        return await answer(json.loads(line)["do"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {"error": "not a request this kiosk knows"}
 
 
 def ask(path: Path, request: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ a label that names the kind of message, followed by the payload. Everything that
 import hashlib
 import zlib
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple, Protocol, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -38,17 +38,13 @@ class FrameError(ValueError):
     """This message cannot be used; the text says what is wrong with it, without personal data."""
 
 
-class Row(Protocol):
-    """One fact as the journal holds it."""
+class Row(NamedTuple):
+    """One fact as the journal holds it: ``chain`` is SHA-256(chain before | id | body)."""
 
-    @property
-    def seq(self) -> int: ...
-    @property
-    def id(self) -> bytes: ...
-    @property
-    def chain(self) -> bytes: ...
-    @property
-    def body(self) -> bytes: ...
+    seq: int
+    id: bytes
+    chain: bytes
+    body: bytes
 
 
 class Fact(NamedTuple):

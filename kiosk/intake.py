@@ -44,7 +44,7 @@ class Intake:
             case CodeScanned():
                 return self._code(event.text)
             case CardFailed() | CodeFailed():
-                log.info("unreadable: %s", event.why)
+                log.debug("unreadable: %s", event.why)
                 return Unusable(Reason.UNREADABLE)
         return event
 
@@ -71,6 +71,9 @@ class Intake:
                 return TubeScanned(str(tube.number))
             case recognise.Unknown():
                 return CodePresented(self._sealer.code(text, None, "unknown"), Colour.UNKNOWN)
+            case recognise.BadTube() as bad:
+                log.info("scanned: a tube number that cannot be right: %s", bad.why)
+                return Unusable(Reason.UNREADABLE)
             case other:
                 log.info("scanned: %s, of no use here", type(other).__name__)
                 return Unusable(Reason.NOT_NEEDED)

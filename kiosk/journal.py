@@ -5,17 +5,17 @@ WAL with synchronous=FULL costs one fsync a step and is the cheapest mode that l
 checked at every open. Facts are never changed or deleted; triggers hold that, too.
 """
 
-import hashlib
 import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, Self
 
 import apsw
 import msgspec
 
 from kiosk.facts import Entry
+from kiosk.frames import Row, genesis, link
 
 log = logging.getLogger(__name__)
 
@@ -52,21 +52,16 @@ class _UnusableError(Exception):
     """The file is damaged or is no journal."""
 
 
-class Row(NamedTuple):
-    """``chain`` is SHA-256(chain before | id | body); before the first it is SHA-256("kiosk-journal-1" | epoch)."""
-
-    seq: int
-    id: bytes
-    chain: bytes
-    body: bytes
-
-
 class Journal:
     """An open journal; one thread uses it. Make it with `open` or `open_readonly`.
 
-    ``epoch``: 8 random bytes made with the file: a fresh, cloned or restored card shows. ``head``: last sequence number,
-    0 when empty; ``tip``: its chain value. ``set_aside``: files kept because they could not be used, this start or earlier.
+    ``epoch``: 8 random bytes made with the file: a fresh, cloned or restored card shows. ``head``: last sequence
+    number, 0 when empty; ``tip``: its chain value. ``set_aside``: files kept because they could not be used.
     """
+
+    epoch: bytes
+    head: int
+    tip: bytes
 
     def __init__(self, path: Path, flags: int) -> None:
         self._path, self._flags = path, flags
@@ -126,7 +121,7 @@ class Journal:
         seq, chain = self.head, self.tip
         records = []
         for id_, body in rows:
-            seq, chain = seq + 1, hashlib.sha256(chain + id_ + body).digest()
+            seq, chain = seq + 1, link(chain, id_, body)
             records.append((seq, id_, chain, body))
         with self._db:
             self._db.executemany("INSERT INTO facts VALUES (?, ?, ?, ?)", records)
@@ -210,8 +205,9 @@ class Journal:
         row = self._one("SELECT value FROM marks WHERE name = ?", name)
         return row[0] if row else None
 
-    def _one(self, statement: str, value: object) -> tuple[object, ...] | None:
-        return self._db.execute(statement, (value,)).fetchone()
+    def _one(self, statement: str, *values: object) -> tuple[Any, ...] | None:
+        row: tuple[Any, ...] | None = self._db.execute(statement, values).fetchone()
+        return row
 
     # Opening ------------------------------------------------------------------------------------------------------
 
@@ -241,7 +237,7 @@ class Journal:
         db = self._db
         db.set_busy_timeout(5000)
         writes = bool(self._flags & apsw.SQLITE_OPEN_READWRITE)
-        if writes and not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        if writes and self._one("SELECT 1 FROM sqlite_schema") is None:
             self._make()
         if db.pragma("application_id") != APPLICATION_ID:
             raise _UnusableError("not a journal of this kiosk")
@@ -249,13 +245,16 @@ class Journal:
             raise JournalTooNewError(
                 f"{self._path} has format {db.pragma('user_version')}, this version knows {FORMAT}"
             )
+        meta = self._one("SELECT epoch FROM meta")
+        if meta is None:
+            raise _UnusableError("it has no epoch")
+        self.epoch = meta[0]
         if writes:
             db.pragma("journal_mode", "wal")
             db.pragma("synchronous", "full")
             if db.pragma("journal_mode") != "wal" or db.pragma("synchronous") != 2:
                 raise StorageFault(f"{self._path}: SQLite did not take journal_mode=WAL and synchronous=FULL")
             self._check()
-        self.epoch: bytes = db.execute("SELECT epoch FROM meta").fetchone()[0]
         self.head, self.tip = self._last()
 
     def _make(self) -> None:
@@ -264,20 +263,18 @@ class Journal:
             self._db.execute("INSERT INTO meta VALUES (?)", (os.urandom(8),))
 
     def _last(self) -> tuple[int, bytes]:
-        row = self._db.execute("SELECT seq, chain FROM facts ORDER BY seq DESC LIMIT 1").fetchone()
-        return (row[0], row[1]) if row else (0, hashlib.sha256(b"kiosk-journal-1" + self.epoch).digest())
+        row = self._one("SELECT seq, chain FROM facts ORDER BY seq DESC LIMIT 1")
+        return (row[0], row[1]) if row else (0, genesis(self.epoch))
 
     def _check(self) -> None:
         """Every page of a file of ordinary size, and the chain from the last snapshot on. Raises _UnusableError."""
         if self._path.stat().st_size <= CHECK_WHOLE_BYTES and self._db.pragma("integrity_check") != "ok":
             raise _UnusableError("its pages do not fit together")
-        self.epoch = self._db.execute("SELECT epoch FROM meta").fetchone()[0]
-        saved = self._db.execute("SELECT s.seq, s.chain FROM snapshot s JOIN facts f ON f.seq = s.seq").fetchone()
-        seq, chain = saved or (0, hashlib.sha256(b"kiosk-journal-1" + self.epoch).digest())
-        for row in map(
-            Row._make, self._db.execute("SELECT seq, id, chain, body FROM facts WHERE seq > ? ORDER BY seq", (seq,))
-        ):
-            seq, chain = seq + 1, hashlib.sha256(chain + row.id + row.body).digest()
+        saved = self._one("SELECT s.seq, s.chain FROM snapshot s JOIN facts f ON f.seq = s.seq AND f.chain = s.chain")
+        seq, chain = saved or (0, genesis(self.epoch))
+        facts = self._db.execute("SELECT seq, id, chain, body FROM facts WHERE seq > ? ORDER BY seq", (seq,))
+        for row in map(Row._make, facts):
+            seq, chain = seq + 1, link(chain, row.id, row.body)
             if (row.seq, row.chain) != (seq, chain):
                 raise _UnusableError(f"its chain breaks at fact {seq}")
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from kiosk.facts import Entry
-from kiosk.journal import Journal, Row
+from kiosk.frames import Row
+from kiosk.journal import Journal
 
 T = TypeVar("T")
 
@@ -39,8 +40,9 @@ class JournalThread:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     async def append(self, rows: list[tuple[bytes, bytes]]) -> int:
-        self.head = await self._call(self._journal.append, rows)
-        return self.head
+        head: int = await self._call(self._journal.append, rows)
+        self.head = head
+        return head
 
     async def read(self, after: int, limit: int, max_bytes: int) -> list[Row]:
         return await self._call(self._journal.read, after, limit, max_bytes)

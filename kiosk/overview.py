@@ -1,5 +1,7 @@
 """From the state to what the panel tells of it."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from kiosk.events import ButtonPressed, DeviceOffline, DeviceOnline, Event, PrintFailed, PrintSucceeded
@@ -30,7 +32,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
                 return replace(self, printer_needs="")
         return self
 
-    def learned(self, facts: list[Fact]) -> "Surroundings":
+    def learned(self, facts: Sequence[Fact]) -> "Surroundings":
         steps = [fact.by_ms for fact in facts if isinstance(fact, ClockStepped)]
         return msgspec.structs.replace(self, clock_step_ms=steps[-1]) if steps else self
 

@@ -3,14 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 
 from kiosk.clock import Clock
 from kiosk.domain import Stamp
 from kiosk.events import Event, PowerOn, Tick
-from kiosk.facts import DeskCleared, Entry, Fact, Order
+from kiosk.facts import AnyFact, DeskCleared, Entry, Fact, Order
 from kiosk.flows.labelling import resume
 from kiosk.ids import uuid7
 from kiosk.intake import Intake
@@ -111,7 +111,7 @@ class Runner:
             await self._snapshot()
 
     async def _commit(self, facts: list[Fact], at: Stamp) -> bool:
-        rows = [(uuid7(at.wall), _encode(Entry(ENTRY_VERSION, at, fact))) for fact in facts]
+        rows = [(uuid7(at.wall), _encode(Entry(ENTRY_VERSION, at, cast(AnyFact, fact)))) for fact in facts]
         try:
             await self._journal.append(rows)
         except StorageFault as fault:

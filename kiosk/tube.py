@@ -31,11 +31,11 @@ _DAMM = (
 )
 
 
-class BadTubeNumber(ValueError):  # noqa: N818 - a word of the field, not a fault of the program
+class BadTubeNumber(ValueError):
     """The text is no tube number, or the parts make none; the message says why."""
 
 
-class NumbersExhausted(Exception):  # noqa: N818
+class NumbersExhausted(Exception):
     """All 9,999,000 numbers of this kiosk are used."""
 
 

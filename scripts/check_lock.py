@@ -17,6 +17,9 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+KIOSK_LOCK = "requirements-kiosk.lock"
+"""What a kiosk installs: a part of the whole."""
+
 _PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;]+)(?P<marker> ; [^\\]+)? \\")
 _HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?P<more> \\)?")
 
@@ -81,6 +84,10 @@ def main(pyproject: str = "pyproject.toml", lock: str = "requirements.lock") -> 
     project = tomllib.loads(Path(pyproject).read_text(encoding="utf-8"))
     wanted = [*asked_for(project), *installed(pins)]
     faults += [fault for asker, text in wanted if (fault := unsatisfied(pins, asker, text)) is not None]
+    if lock == "requirements.lock":
+        kiosk, more = read_lock(Path(KIOSK_LOCK).read_text(encoding="utf-8"))
+        faults += more
+        faults += [f"{KIOSK_LOCK}: {name} differs" for name, pin in kiosk.items() if str(pins.get(name)) != str(pin)]
     for fault in faults:
         print(f"{lock}: {fault}", file=sys.stderr)
     return 1 if faults else 0

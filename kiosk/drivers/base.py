@@ -30,8 +30,8 @@ class Driver(Protocol):
 
 
 async def keep_open(name: str, post: Post, session: Callable[[Callable[[], None]], Awaitable[None]]) -> None:
-    """Runs ``session`` for ever. It opens the device, calls the function it is given once the device answers, works, and
-    ends by raising OSError when the device is lost. Posts DeviceOnline and DeviceOffline at each change only."""
+    """Runs ``session`` for ever. It opens the device, calls the function it is given once the device answers, works,
+    and ends by raising OSError when the device is lost. Posts DeviceOnline and DeviceOffline at each change only."""
     state: str | None = None
     tries = 0
 

@@ -68,8 +68,8 @@ class SerialPort:
         except OSError as error:
             raise DeviceLost(f"{self.path}: {os.strerror(error.errno or 0)}") from None
 
-    async def write(self, data: bytes, timeout: float) -> None:
-        """Hands all of ``data`` to the kernel within ``timeout`` seconds, or raises DeviceLost saying how far it got."""
+    async def write(self, data: bytes, timeout: float) -> None:  # noqa: ASYNC109
+        """Hands all of ``data`` to the kernel within ``timeout`` seconds. Raises DeviceLost saying how far it got."""
         view = memoryview(data)
         try:
             async with asyncio.timeout(timeout):

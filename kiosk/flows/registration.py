@@ -40,7 +40,7 @@ class Registration(msgspec.Struct, frozen=True):
 
     ``seen``: digest to person number; ``codes``: digest of each code somebody showed, to their number; ``barred``:
     digest to colour, who showed red or yellow with their own card and has not shown green since; ``withdrawn``: number
-    to colour of people who were taken back; ``freed``: those of them whose place was freed, so that they may come again.
+    to colour of people who were taken back; ``freed``: those of them who left their place, and so may come again.
     """
 
     people: int = 0
@@ -207,6 +207,8 @@ def _admit(site: "Site", card: CardPresented | None, code: CodePresented | None)
     subject = presented.subject
     digest = subject.digest
     if card is not None and code is not None and code.holder not in (None, digest):
+        if colour in _BARRING:
+            yield from _settle_code(site, code)
         yield Refused(Reason.MISMATCH, digest)
         return
     reason = _BARRING.get(colour)

@@ -18,8 +18,8 @@ STEP_MS = 60_000
 
 class Rounds(msgspec.Struct, frozen=True):
     """``day``: of the round, by the clock as it runs now; ``known``: the last day told by a clock that can be believed
-    (one that went back over a power cut cannot, before it is synchronised). ``offset``: wall minus monotonic of the last
-    fact, in ``boot``; ``people``: registered in this round and boot."""
+    (one that went back over a power cut cannot, before it is synchronised). ``offset``: wall minus monotonic of the
+    last fact, in ``boot``; ``people``: registered in this round and boot."""
 
     round: int = 0
     day: int = 0

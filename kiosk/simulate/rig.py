@@ -10,13 +10,15 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from PIL import Image
 
 from kiosk import config_file, seal
 from kiosk.app import STATUS_NAME
-from kiosk.config import Config, SerialCode
+from kiosk.config import Config, HidCode, NoDevice, SerialCode
 from kiosk.domain import Person
+from kiosk.drivers.code_hid.sim import HidScannerSim
 from kiosk.drivers.code_serial.sim import SerialScannerSim
 from kiosk.drivers.idcard.sim import SimCard, SimReader
 from kiosk.drivers.panel_socket.sim import SimPanel
@@ -26,11 +28,12 @@ from kiosk.facts import Entry
 from kiosk.journal import Journal
 from kiosk.panel import Panel
 
-FORMAT = {
-    "name": "demo",
-    "pattern": "^HC1:(?P<colour>[012]):(?P<token>[A-Za-z0-9_-]+)$",
-    "colours": {"0": "green", "1": "yellow", "2": "red"},
-}
+COLOURS = {"0": "green", "1": "yellow", "2": "red"}
+FORMATS = (
+    {"name": "demo", "pattern": "^HC1:(?P<colour>[012]):(?P<token>[A-Za-z0-9_-]+)$", "colours": COLOURS},
+    {"name": "named", "pattern": "^HC2:(?P<colour>[012]):(?P<id>[0-9]{17}[0-9X])$", "colours": COLOURS},
+)
+"""The second one names its holder."""
 WAITING = ("off", "held", "full", "help", "alarm", "storage")
 """Tones that are no answer to what a person has shown."""
 
@@ -63,8 +66,7 @@ class Rig:
         self._write_config(public.strip(), tables or {})
         self.config: Config = config_file.load(self.config_path)
         self.reader = SimReader(folder / "card")
-        scanned = isinstance(self.config.devices.code, SerialCode)
-        self.scanner = SerialScannerSim(folder / "code") if scanned else None
+        self.scanner = _scanner(self.config.devices.code)
         self.printer = SimPrinter(self._printer, self.labels.append)
         self.panel = SimPanel(folder / "run" / "panel.sock")
 
@@ -92,13 +94,17 @@ class Rig:
         for name, values in tables.items():
             data[name] = {**({} if "driver" in values else data.get(name, {})), **values}
         text = "".join(f"[{name}]\n{_toml(table)}\n" for name, table in data.items())
-        self.config_path.write_text(f"{text}[[health_code_formats]]\n{_toml(FORMAT)}", "utf-8")
+        text += "".join(f"[[health_code_formats]]\n{_toml(each)}\n" for each in FORMATS)
+        self.config_path.write_text(text, "utf-8")
 
     async def __aenter__(self) -> Self:
         self._stack = contextlib.AsyncExitStack()
         await self._stack.enter_async_context(self.reader)
         await self._stack.enter_async_context(self.panel)
-        if self.config.devices.printer.__struct_config__.tag != "none" and "://" not in self._printer.port:
+        port = urlsplit(self._printer.port)
+        if port.scheme:
+            self.printer.listen(port.port or 9100)
+        else:
             self.printer.plug(self.folder / "printer")
         return self
 
@@ -196,6 +202,16 @@ class Rig:
         """Every fact of the journal, in order."""
         with Journal.open_readonly(self.config.kiosk.data_dir / "journal.db") as journal:
             return [entry for _, entry in journal.entries()]
+
+
+def _scanner(config: SerialCode | HidCode | NoDevice) -> SerialScannerSim | HidScannerSim | None:
+    match config:
+        case SerialCode():
+            return SerialScannerSim(Path(config.port))
+        case HidCode():
+            return HidScannerSim(Path(config.device))
+        case NoDevice():
+            return None
 
 
 async def _end(process: asyncio.subprocess.Process | None, number: signal.Signals) -> int | None:

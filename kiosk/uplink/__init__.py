@@ -46,7 +46,7 @@ class AsyncJournal(Protocol):
     def epoch(self) -> bytes: ...
     @property
     def head(self) -> int: ...
-    async def read(self, after: int, limit: int, max_bytes: int) -> Sequence[Row]: ...
+    async def read(self, after: int, _limit: int, _max_bytes: int, /) -> Sequence[Row]: ...
     async def mark(self, name: str) -> bytes | None: ...
     async def set_mark(self, name: str, value: bytes) -> None: ...
 
@@ -274,14 +274,15 @@ class Uplink:
             depth=journal.head - mark,
             acked=mark,
             hub=self._window.hub,
-            oldest_unsent_ms=await self._oldest_ms(),
+            oldest_unsent_ms=await self.oldest_ms(),
             trust=described.get("trust", 0),
             version=described.get("version", ""),
             issues=tuple(described.get("issues", ())),
             key=bytes(self._key.verify_key),
         )
 
-    async def _oldest_ms(self) -> int:
+    async def oldest_ms(self) -> int:
+        """Age of the oldest fact the command post has not acknowledged; 0 when it has all."""
         if self._window.mark >= self._journal.head:
             return 0
         rows = await self._journal.read(self._window.mark, 1, frames.MAX_BODIES)

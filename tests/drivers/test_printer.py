@@ -71,7 +71,7 @@ async def at_work(config) -> AsyncIterator[Desk]:
 
 @contextlib.asynccontextmanager
 async def on_a_tty(kind: Kind, tmp_path: Path, **settings) -> AsyncIterator[tuple[SimPrinter, Desk]]:
-    config = kind.config(port=str(tmp_path / "printer"), timeout_s=5.0, **settings)
+    config = kind.config(port=str(tmp_path / "printer"), **{"timeout_s": 5.0} | settings)
     sim = SimPrinter(config)
     sim.plug(tmp_path / "printer")
     try:
@@ -163,7 +163,6 @@ async def test_a_printer_that_never_answers_is_printed_on_without_proof(kind, tm
         await desk.until_posted(succeeded(2, confirmed=False))
         assert desk.events[0] == DeviceOnline("printer")
         assert not desk.of(DeviceOffline, PrintFailed)
-        await asyncio.to_thread(lambda: None)
         await eventually(lambda: printed(sim) == [number(1), number(2)])
 
 
@@ -177,14 +176,21 @@ async def test_a_printer_that_falls_silent_is_printed_on(tmp_path):
         assert not desk.of(DeviceOffline, PrintFailed)
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.name != "escpos"], ids=lambda kind: kind.name)
+async def test_a_printer_that_is_never_done(kind, tmp_path):
+    async with on_a_tty(kind, tmp_path, timeout_s=0.3) as (sim, desk):
+        sim.busy = True
+        desk.submit(1)
+        await desk.until_posted(PrintFailed(number(1), 1, "busy for more than 0.3 s"))
+        sim.busy = False
+        await desk.until(lambda _: bool(desk.of(PrintSucceeded)))
+        assert set(printed(sim)) == {number(1)}
+
+
 @every_language
 async def test_a_printer_that_stalls_within_a_label(kind, tmp_path):
-    async with on_a_tty(kind, tmp_path) as (sim, desk):
+    async with on_a_tty(kind, tmp_path, timeout_s=0.3) as (sim, desk):
         await desk.until_posted(DeviceOnline("printer"))
-        desk.driver._config = kind.config(port=str(tmp_path / "printer"), timeout_s=0.3)
-        sim.unplug()
-        sim.plug()
-        await desk.until(lambda events: events.count(DeviceOnline("printer")) == 2)
         sim.stalled = True
         desk.submit(1)
         if kind.name == "zpl":  # small enough for the kernel to take it: nobody can tell

@@ -1,5 +1,6 @@
 import asyncio
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -63,41 +64,39 @@ async def test_nobody_listens_at_the_address():
 
 
 async def test_tcp_write_is_done_only_when_the_printer_took_everything():
-    arrived = asyncio.Event()
-
-    async def printer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readexactly(100_000)
-        arrived.set()
-        writer.write(b"ok")
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(printer, "127.0.0.1", 0)
-    port = await TcpPort.connect(f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}", 5.0)
-    await port.write(bytes(100_000), PATIENCE_S)
-    async with asyncio.timeout(PATIENCE_S):
-        await arrived.wait()
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as printer:
+        port = await TcpPort.connect(f"tcp://127.0.0.1:{printer.getsockname()[1]}", 5.0)
+        connection = printer.accept()[0]
+        connection.setblocking(False)
+        writing = asyncio.create_task(port.write(bytes(10_000_000), PATIENCE_S))
+        taken = 0
+        while taken < 10_000_000:
+            taken += len(await loop.sock_recv(connection, 100_000))
+        await writing
+        connection.send(b"ok")
         assert await port.read() == b"ok"
-    port.close()
-    server.close()
-    await server.wait_closed()
+        connection.close()
+        port.close()
 
 
 async def test_tcp_printer_that_takes_nothing():
-    async def printer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        reader._transport.pause_reading()
-        await done.wait()
-        writer.close()
+    with socket.create_server(("127.0.0.1", 0)) as printer:
+        port = await TcpPort.connect(f"tcp://127.0.0.1:{printer.getsockname()[1]}", 5.0)
+        with pytest.raises(DeviceLost, match="takes no more data"):
+            await port.write(bytes(20_000_000), 0.2)
+        port.close()
 
-    done = asyncio.Event()
-    server = await asyncio.start_server(printer, "127.0.0.1", 0, limit=1024)
-    port = await TcpPort.connect(f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}", 5.0)
-    with pytest.raises(DeviceLost, match="takes no more data"):
-        await port.write(bytes(20_000_000), 0.2)
-    done.set()
-    port.close()
-    server.close()
-    await server.wait_closed()
+
+async def test_tcp_printer_that_hangs_up():
+    with socket.create_server(("127.0.0.1", 0)) as printer:
+        port = await TcpPort.connect(f"tcp://127.0.0.1:{printer.getsockname()[1]}", 5.0)
+        printer.accept()[0].close()
+        with pytest.raises(DeviceLost):
+            await asyncio.gather(*(port.write(b"?", PATIENCE_S) for _ in range(100)))
+        with pytest.raises(DeviceLost):
+            await port.read()
+        port.close()
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ class Conversation:
             if status.answered and not status.busy:
                 return True
             unanswered = 0 if status.answered else unanswered + 1
-            if asyncio.get_running_loop().time() > end:
+            if status.busy and asyncio.get_running_loop().time() > end:
                 raise DeviceLost(f"busy for more than {self._timeout_s:g} s")
             await asyncio.sleep(BUSY_S)
         return False

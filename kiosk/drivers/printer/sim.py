@@ -26,7 +26,8 @@ class SimPrinter:
     """A printer of the configured language. Labels come out in ``labels`` and go to ``on_label``.
 
     Switches, at any time: ``paper_out``, ``head_open`` (what is sent then is lost), ``mute`` (answers nothing),
-    ``stalled`` (takes no bytes). ``paper_left``: labels until it runs out by itself; None for plenty.
+    ``stalled`` (takes no bytes), ``busy`` (never done). ``paper_left``: labels until it runs out by itself, None for
+    plenty.
     """
 
     def __init__(self, config: AnyPrinter, on_label: Callable[[Image.Image], None] | None = None) -> None:
@@ -34,6 +35,7 @@ class SimPrinter:
         self.paper_out = False
         self.head_open = False
         self.mute = False
+        self.busy = False
         self.paper_left: int | None = None
         self._config = config
         self._language = language_of(config)
@@ -137,7 +139,7 @@ class SimPrinter:
             if isinstance(deed, Image.Image):
                 self._put_out(deed)
             elif not self.mute:
-                status = Status(paper_out=self.paper_out, head_open=self.head_open)
+                status = Status(paper_out=self.paper_out, head_open=self.head_open, busy=self.busy)
                 answers += self._language.replies(status).get(deed, b"")
         return answers
 

@@ -218,6 +218,8 @@ def _own(fd: int, path: str) -> None:
 
 
 def _unsent(connected: socket.socket) -> int:
+    if error := connected.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        raise OSError(error, os.strerror(error))
     (count,) = struct.unpack("i", fcntl.ioctl(connected.fileno(), termios.TIOCOUTQ, b"\0" * 4))
     return int(count)
 

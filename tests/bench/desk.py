@@ -1,0 +1,161 @@
+"""The far side of the desk without an event loop in the way: a card reader on a pseudo-terminal, a lamp box on the panel
+socket, a printer on another pseudo-terminal, all served by one blocking loop that notes the time of what matters."""
+
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+import tty
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from kiosk.domain import Person
+from kiosk.drivers.idcard import card as contents
+from kiosk.drivers.idcard.codec import Command, RequestDecoder, Response, Status, encode_response
+from kiosk.drivers.idcard.sim import PHOTO, SAM_ID
+from kiosk.drivers.panel_socket.codec import Lines, decode_panel
+from kiosk.panel import Panel
+
+PATIENCE_S = 60.0
+
+
+class Pty:
+    """One end of a line; ``link`` is the other."""
+
+    def __init__(self, link: Path) -> None:
+        self.fd, self._far = os.openpty()
+        tty.setraw(self._far)
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.ttyname(self._far))
+
+    def close(self) -> None:
+        os.close(self.fd)
+        os.close(self._far)
+
+
+class Desk:
+    """The daemon as a process of its own, its devices and its readiness socket (sd_notify). A context manager.
+
+    ``sent_at``: when the last byte of a card was written to the line; ``label_at``: when the first bytes of a label
+    came out. Both are `time.perf_counter`, in seconds.
+    """
+
+    def __init__(self, folder: Path, tables: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        from kiosk.simulate.rig import Rig  # its configuration; its devices are left alone
+
+        fast = {"driver": "sdt", "port": str(folder / "card"), "poll_s": 0.002, "newest_address": False}
+        self.rig = Rig(folder, {"devices.code": {"driver": "none"}, "devices.card": fast, **(tables or {})})
+        self.sent_at = self.label_at = 0.0
+        self.panel: Panel | None = None
+        self._folder = folder
+        self._requests = RequestDecoder()
+        self._lines = Lines()
+        self._payload: bytes | None = None
+        self._box: socket.socket | None = None
+
+    def __enter__(self) -> Self:
+        self._reader, self._printer = Pty(self._folder / "card"), Pty(self._folder / "printer")
+        self.process, self.ready_s = start(self.rig.config_path, self._folder)
+        self._box = socket.socket(socket.AF_UNIX)
+        self._box.connect(str(self._folder / "run" / "panel.sock"))
+        self._serve(lambda: self.panel is not None and self.panel.lamps["stop"] == "off")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.close()
+        self._printer.close()
+        if self._box is not None:
+            self._box.close()
+
+    def visit(self, person: Person) -> float:
+        """Seconds from the last byte of the card to the answer on the panel's socket, which must be a yes."""
+        before = self.panel.signal if self.panel is not None else 0
+        self._payload = contents.encode_payload(contents.encode_text(person), PHOTO)
+        self._serve(lambda: self.panel is not None and self.panel.signal > before)
+        took = time.perf_counter() - self.sent_at
+        self._payload = None
+        if self.panel is None or self.panel.buzzer != "accepted":
+            raise RuntimeError(f"the kiosk answered {self.panel}")
+        return took
+
+    def wait_for_label(self) -> float:
+        """Seconds from the last byte of the last card to the first bytes of a label that it closed the tube of."""
+        self._serve(lambda: self.label_at > self.sent_at)
+        return self.label_at - self.sent_at
+
+    def press(self, button: str, seconds: float) -> None:
+        if self._box is not None:
+            self._box.sendall(msgspec.json.encode({"button": button, "edge": "down"}) + b"\n")
+            time.sleep(seconds)
+            self._box.sendall(msgspec.json.encode({"button": button, "edge": "up"}) + b"\n")
+
+    def _serve(self, until: Any) -> None:
+        files = [self._reader.fd, self._printer.fd] + ([self._box.fileno()] if self._box is not None else [])
+        deadline = time.monotonic() + PATIENCE_S
+        while not until():
+            ready, _, _ = select.select(files, [], [], 1.0)
+            if time.monotonic() > deadline:
+                raise TimeoutError("the kiosk did not answer")
+            for fd in ready:
+                if fd == self._reader.fd:
+                    self._answer()
+                elif fd == self._printer.fd:
+                    self._print()
+                elif self._box is not None and (data := self._box.recv(65536)):
+                    for line in self._lines.feed(data):
+                        self.panel = decode_panel(line)
+
+    def _print(self) -> None:
+        data = os.read(self._printer.fd, 65536)
+        if data.startswith(b"SIZE"):
+            self.label_at = time.perf_counter()
+        if data.endswith(b"\x1b!?"):
+            os.write(self._printer.fd, b"\0")
+
+    def _answer(self) -> None:
+        for request in self._requests.feed(os.read(self._reader.fd, 4096)):
+            match request.command:
+                case Command.FIND:
+                    answer = Response(Status.FOUND if self._payload else Status.NOT_FOUND)
+                case Command.SELECT | Command.STATUS | Command.RESET:
+                    answer = Response(Status.OK)
+                case Command.SAM_ID:
+                    answer = Response(Status.OK, SAM_ID)
+                case Command.READ if self._payload:
+                    answer = Response(Status.OK, self._payload)
+                case _:
+                    answer = Response(Status.READ_FAILED)
+            os.write(self._reader.fd, encode_response(answer))
+            if request.command == Command.READ and self._payload:
+                self.sent_at = time.perf_counter()
+
+
+def start(config: Path, folder: Path) -> tuple["subprocess.Popen[bytes]", float]:
+    """Starts the daemon; the seconds from the fork to READY=1."""
+    path = folder / "notify.sock"
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(path))
+        notify.settimeout(PATIENCE_S)
+        with (folder / "kiosk.log").open("ab") as log:
+            began = time.perf_counter()
+            process = subprocess.Popen(
+                [sys.executable, "-m", "kiosk", "run", "--config", str(config)],
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"NOTIFY_SOCKET": str(path)},
+            )
+        try:
+            while b"READY=1" not in notify.recv(4096):
+                pass
+        except TimeoutError:
+            process.kill()
+            raise
+        return process, time.perf_counter() - began

@@ -27,7 +27,6 @@ from kiosk.uplink import Uplink
 
 log = logging.getLogger(__name__)
 
-STATUS_NAME = "status.json"
 LOCK_NAME = "lock"
 TICK_S = 0.1
 HEALTH_S = 1.0
@@ -46,14 +45,18 @@ class Kiosk:
         self._closing = contextlib.AsyncExitStack()
         self._journal = journal
         self._clock = SystemClock()
-        key_file = config.seal.digest_key_file or config.kiosk.data_dir / "digest.key"
+        data_dir, runtime_dir = config.kiosk.data_dir, config.kiosk.runtime_dir
+        if config.seal.digest_key == "file":
+            key_file: Path | None = config.seal.digest_key_file or data_dir / "digest.key"
+        else:
+            key_file = seal.ram_file(runtime_dir, data_dir)
         public = seal.PublicKeys.parse(config.seal.public_key)
         sealer = seal.Sealer(public, seal.digest_key(config.seal.digest_key, key_file))
         self._intake = Intake(config.health_code_formats, config.site.code, sealer)
         self._runner = Runner(site, journal, self._clock, self._intake, self._carry_out, self._changed)
         self._issues = health.Issues()
         self._machine = health.machine(config.kiosk.data_dir)
-        self._status = health.StatusFile(config.kiosk.runtime_dir / STATUS_NAME)
+        self._status = health.StatusFile(config.kiosk.runtime_dir / health.STATUS_NAME)
         self._notifier = Notifier()
         self._panel = devices.panel(config.devices.panel, self._post)
         self._printer = devices.printer(config.devices.printer, self._post)
@@ -98,7 +101,7 @@ class Kiosk:
             await self._closing.aclose()
 
     def _work(self) -> list[Any]:
-        work = [self._runner.run(__version__), self._tick(), self._watch_machine()]
+        work = [self._runner.run(__version__, self._journal.kept), self._tick(), self._watch_machine()]
         work += [driver.run() for driver in self._drivers]
         work.append(control.serve(self._config.kiosk.runtime_dir / control.NAME, self._answer))
         work.append(self._notifier.heartbeat(self._alive))
@@ -210,7 +213,7 @@ class Kiosk:
             printer_needs=self._around.printer_needs,
             panel_fault=self._panel.fault if self._panel is not None else "",
             uplink=link,
-            uplink_issue=(uplink.issue or "") if uplink is not None else "",
+            uplink_issue=(uplink.refusal or "") if uplink is not None else "",
             oldest_unacked_ms=self._oldest_unacked_ms,
             storage_fault=runner.storage_fault,
             set_aside=", ".join(path.name for path in self._journal.set_aside),

@@ -4,6 +4,7 @@
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from kiosk import __version__
 
 OK, FAILED, NOT_RUNNING, BAD_CONFIG = 0, 1, 3, 78
+MAX_SPEED = 1000.0
 DEFAULT_CONFIG = Path("/etc/kiosk/kiosk.toml")
 
 Command = Callable[[argparse.Namespace], int]
@@ -23,11 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command: Command = options.command
     try:
-        return command(options)
+        status = command(options)
+        sys.stdout.flush()
+        return status
     except ConfigError as error:
         print(error, file=sys.stderr)
         return BAD_CONFIG
-    except BrokenPipeError:
+    except BrokenPipeError:  # whoever read this has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except (OSError, ValueError) as error:
         print(f"kiosk {options.name}: {error}", file=sys.stderr)
@@ -70,16 +75,37 @@ def _parser() -> argparse.ArgumentParser:
     tube = add("tube", _tube, "explain and verify a tube number", config=False)
     tube.add_argument("number", nargs="+", help="16 digits; blanks between the groups are allowed")
     simulate = add("simulate", _simulate, "let simulated residents come by this very kiosk", config=False)
-    simulate.add_argument("--residents", type=int, default=34, metavar="N", help="how many people come (default 34)")
+    simulate.set_defaults(wrong_call=simulate.error)
+    simulate.add_argument("--residents", type=_people, default=34, metavar="N", help="how many come (default 34)")
     simulate.add_argument(
-        "--speed", type=float, default=1.0, metavar="X", help="times the demonstration's pace (default 1)"
+        "--speed", type=_pace, default=1.0, metavar="X", help="pauses are so many times shorter (default 1)"
     )
     simulate.add_argument("--seed", type=int, default=1, metavar="S", help="same seed, same people (default 1)")
-    simulate.add_argument("--demo", action="store_true", help="with every mishap of the demonstration")
+    simulate.add_argument("--demo", action="store_true", help="with every mishap (at least 34 residents)")
     simulate.add_argument(
         "--out", type=Path, default=Path("demo"), metavar="DIR", help="labels and logs (default ./demo)"
     )
     return parser
+
+
+def _people(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of people: 1 or more")
+    return number
+
+
+def _pace(text: str) -> float:
+    try:
+        pace = float(text)
+    except ValueError:
+        pace = 0.0
+    if not 0 < pace <= MAX_SPEED:
+        raise argparse.ArgumentTypeError(f"{text!r} is no speed: more than 0, at most {MAX_SPEED:g}")
+    return pace
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -119,7 +145,7 @@ def _status(options: argparse.Namespace) -> int:
 
     config = config_file.load(options.config)
     try:
-        status = health.read_status(config.kiosk.runtime_dir / "status.json")
+        status = health.read_status(config.kiosk.runtime_dir / health.STATUS_NAME)
     except health.StatusError as error:
         print(f"kiosk status: {error}", file=sys.stderr)
         return NOT_RUNNING
@@ -204,5 +230,8 @@ def _tube(options: argparse.Namespace) -> int:
 
 def _simulate(options: argparse.Namespace) -> int:
     from kiosk.simulate.main import simulate
+    from kiosk.simulate.plan import DEMO_RESIDENTS
 
+    if options.demo and options.residents < DEMO_RESIDENTS:
+        options.wrong_call(f"--demo needs at least {DEMO_RESIDENTS} residents")
     return simulate(options)

@@ -150,7 +150,8 @@ class Mqtt(Table, frozen=True):
 
 
 class Seal(Table, frozen=True):
-    """``digest_key``: where the key of "seen before" lives: in RAM for the round, or in a file (demo only)."""
+    """``digest_key``: where the key of "seen before" lives: in RAM, where it outlives the daemon but not the power, or
+    in a file on the card (for demonstrations)."""
 
     public_key: str
     digest_key: Literal["ram", "file"] = "ram"

@@ -69,7 +69,7 @@ def _agree(config: Config) -> None:
         PublicKeys.parse(config.seal.public_key)
     except ValueError as error:
         why = f"the line in the command post's public.key: {error}"
-        raise DisagreementError("seal.public_key", config.seal.public_key[:12] + "…", why) from None
+        raise DisagreementError("seal.public_key", config.seal.public_key[:12], why) from None
     printer = config.devices.printer
     if isinstance(printer, Printer):
         try:

@@ -78,9 +78,10 @@ class Tick(Event, frozen=True):
 
 
 class PowerOn(Event, frozen=True):
-    """The daemon came up, and the journal is folded."""
+    """The daemon came up, and the journal is folded. ``kept``: journals set aside here because they were damaged."""
 
     version: str
+    kept: int = 0
 
 
 # From the intake ------------------------------------------------------------------------------------------------

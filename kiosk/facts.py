@@ -15,9 +15,11 @@ class Fact(msgspec.Struct, frozen=True, tag_field="t", omit_defaults=True):
 
 
 class Started(Fact, frozen=True, tag="started"):
-    """The daemon came up."""
+    """The daemon came up. ``kept``: journals set aside here because they were damaged; the numbers they used are not
+    known any more."""
 
     version: str
+    kept: int = 0
 
 
 class ClockStepped(Fact, frozen=True, tag="clock-stepped"):
@@ -174,6 +176,10 @@ AnyFact = (
     | GroupClosed
     | GroupReleased
 )
+
+
+ENTRY_VERSION = 1
+"""Raised when an old program must not read what this one writes; it then refuses the whole journal."""
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):

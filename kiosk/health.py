@@ -14,6 +14,8 @@ from kiosk.domain import Trust
 
 log = logging.getLogger(__name__)
 
+STATUS_NAME = "status.json"
+"""Of the status file, in the runtime folder."""
 DISK_LOW = 200 * 1024 * 1024
 DISK_FULL = 50 * 1024 * 1024
 LAG_MS = 2 * 3600 * 1000

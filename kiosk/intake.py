@@ -48,6 +48,10 @@ class Intake:
                 return Unusable(Reason.UNREADABLE)
         return event
 
+    def prepare(self) -> None:
+        """Does beforehand what the next person needs not wait for."""
+        self._sealer.prepare()
+
     def name(self, digest: bytes) -> str | None:
         """The name for a single tube's label; None after a restart, when nobody here knows it any more."""
         return self._names.get(digest)

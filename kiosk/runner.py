@@ -10,16 +10,15 @@ import msgspec
 from kiosk.clock import Clock
 from kiosk.domain import Stamp
 from kiosk.events import Event, PowerOn, Tick
-from kiosk.facts import AnyFact, DeskCleared, Entry, Fact, Order
+from kiosk.facts import ENTRY_VERSION, AnyFact, DeskCleared, Entry, Fact, Order
 from kiosk.flows.labelling import resume
 from kiosk.ids import uuid7
 from kiosk.intake import Intake
 from kiosk.journal import StorageFault
-from kiosk.site import SCHEMA, Site, decide, fold
+from kiosk.site import SCHEMA, Site, decide, fold, refold
 
 log = logging.getLogger(__name__)
 
-ENTRY_VERSION = 1
 INBOX = 1000
 SNAPSHOT_EVERY = 5000
 """Facts between two snapshots: bounds what a start must fold."""
@@ -33,7 +32,8 @@ class Store(Protocol):
     head: int
 
     async def append(self, rows: list[tuple[bytes, bytes]]) -> int: ...
-    async def probe(self) -> None: ...
+    async def entries(self, after: int) -> list[tuple[int, Entry]]: ...
+    async def probe(self) -> int: ...
     async def save_snapshot(self, seq: int, schema: int, blob: bytes) -> None: ...
 
 
@@ -59,14 +59,17 @@ class Runner:
         self._carry_out = carry_out
         self._changed = changed
         self._inbox: asyncio.Queue[Event | asyncio.Future[None]] = asyncio.Queue(INBOX)
-        self._snapshot_at = journal.head
+        self._flooded = False
+        self._folded = self._snapshot_at = journal.head
 
     def post(self, event: Event) -> None:
         """Takes an event from a driver. Never blocks; a flood is cut, not stored."""
         try:
             self._inbox.put_nowait(event)
         except asyncio.QueueFull:
-            log.warning("inbox full, dropped one %s", type(event).__name__)
+            if not self._flooded:
+                log.warning("inbox full: events are dropped, first a %s", type(event).__name__)
+            self._flooded = True
 
     async def answer(self) -> None:
         """Returns when everything posted before has been handled and the journal can be written."""
@@ -74,14 +77,12 @@ class Runner:
         await self._inbox.put(done)
         await done
 
-    async def run(self, version: str) -> None:
-        """Works until cancelled."""
-        await self.step(PowerOn(version))
-        self.ready = True
-        for label in resume(self.site):
-            self._carry_out(label)
-        self._changed([])
+    async def run(self, version: str, kept: int = 0) -> None:
+        """Works until cancelled; ready once the journal has taken the start. ``kept``: journals set aside so far."""
+        self._start = PowerOn(version, kept)
+        await self._begin()
         while True:
+            self._flooded = self._flooded and not self._inbox.empty()
             item = await self._inbox.get()
             if isinstance(item, asyncio.Future):
                 if not item.done():
@@ -89,10 +90,27 @@ class Runner:
             else:
                 await self.step(item)
 
+    async def _begin(self) -> None:
+        await self._step(self._start)
+        if not self.storage_fault:
+            self.ready = True
+            self._resume()
+
+    def _resume(self) -> None:
+        for label in resume(self.site):
+            self._carry_out(label)
+        self._changed([])
+
     async def step(self, event: Event) -> None:
-        """One event, its facts committed in one transaction, its orders carried out."""
-        if self.storage_fault and isinstance(event, Tick) and not await self._recovered():
+        """One event, its facts committed in one transaction, its orders carried out. While the journal is out of order
+        nothing is decided: the state may lack what the last step wrote."""
+        if self.storage_fault:
+            if isinstance(event, Tick):
+                await self._recover()
             return
+        await self._step(event)
+
+    async def _step(self, event: Event) -> None:
         at = self._clock.now()
         try:
             site, facts, orders = decide(self.site, self._intake.admit(event, at), at)
@@ -104,9 +122,10 @@ class Runner:
             self._changed([])
             return
         self.site = site
+        self._changed(facts)
         for order in orders:
             self._carry_out(order)
-        self._changed(facts)
+        self._intake.prepare()
         if self._journal.head - self._snapshot_at >= SNAPSHOT_EVERY and self._inbox.empty():
             await self._snapshot()
 
@@ -118,19 +137,25 @@ class Runner:
             log.error("the journal cannot be written, nobody is registered: %s", fault)
             self.storage_fault = str(fault)
             return False
-        self.storage_fault = ""
+        self._folded = self._journal.head
         return True
 
-    async def _recovered(self) -> bool:
+    async def _recover(self) -> None:
+        """Tries the journal. Once it works, a step that is in it though its commit failed is folded like any other."""
         try:
-            await self._journal.probe()
+            head = await self._journal.probe()
+            while self._folded < head:
+                missed = await self._journal.entries(self._folded)
+                self.site, self._folded = refold(self.site, missed), missed[-1][0]
+                self._changed([entry.fact for _, entry in missed])
         except StorageFault:
-            return False
+            return
         log.warning("the journal can be written again")
         self.storage_fault = ""
-        for label in resume(self.site):
-            self._carry_out(label)
-        return True
+        if self.ready:
+            self._resume()
+        else:
+            await self._begin()
 
     async def _snapshot(self) -> None:
         self._snapshot_at = self._journal.head

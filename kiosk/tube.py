@@ -14,6 +14,8 @@ import msgspec
 
 LENGTH = 16
 LAST_SERIAL = 9999
+LOST_SERIALS = 1000
+LAST_FLOOR = 9000
 DAYS = 1000
 """A day of a tube number is a count of days since 1970-01-01, local time, modulo this."""
 
@@ -117,21 +119,27 @@ def explain(number: str, today: int | None = None) -> str:
 
 class Serials(msgspec.Struct, frozen=True):
     """Which numbers are used: ``last`` maps a day to its highest used serial. The fold of the journal, so that no clock
-    that jumps back, stands still or was never set, and no return of a day after 1000, gives a number twice."""
+    that jumps back, stands still or was never set, and no return of a day after 1000, gives a number twice. ``floor``:
+    serials up to this one may have been used by a journal that is lost."""
 
     last: dict[int, int] = {}
+    floor: int = 0
 
     def next(self, day: int) -> tuple[int, int]:
         """The next free (day, serial), at or after the preferred ``day`` (0-999). Raises NumbersExhausted."""
         for ahead in range(DAYS):
             candidate = (day + ahead) % DAYS
-            if (serial := self.last.get(candidate, 0) + 1) <= LAST_SERIAL:
+            if (serial := max(self.last.get(candidate, 0), self.floor) + 1) <= LAST_SERIAL:
                 return candidate, serial
         raise NumbersExhausted("this kiosk has used all its tube numbers: give it another kiosk number")
 
     def used(self, day: int, serial: int) -> "Serials":
         """The state after (``day``, ``serial``) was given away."""
-        return Serials(self.last | {day: max(serial, self.last.get(day, 0))})
+        return Serials(self.last | {day: max(serial, self.last.get(day, 0))}, self.floor)
+
+    def above(self, lost: int) -> "Serials":
+        """The state when so many journals of this kiosk are lost: each may have used LOST_SERIALS of any day."""
+        return Serials(self.last, max(self.floor, min(lost * LOST_SERIALS, LAST_FLOOR)))
 
 
 def _is_digits(text: str) -> bool:

@@ -45,6 +45,8 @@ def evolve(slice_: Pooling, change: Fact | Note) -> Pooling:
     replace = msgspec.structs.replace
     pool = slice_.pool
     match change:
+        case Started():
+            return replace(slice_, serials=slice_.serials.above(change.kept))
         case TubeOpened():
             serials = slice_.serials.used(change.day, change.serial)
             return replace(slice_, serials=serials, pool=pool if change.apart else OpenTube(change.tube, change.size))

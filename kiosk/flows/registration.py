@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kiosk.domain import Colour, Reason, Stamp
+from kiosk.domain import Colour, Reason, Signal, Stamp
 from kiosk.events import CardPresented, CodePresented, Event, Tick, Unusable
 from kiosk.facts import (
     CardHeld,
@@ -31,6 +31,9 @@ Said = Iterator[Fact | Note | Order]
 
 STILL_THERE_MS = 5000
 """A phone that stays before the scanner is not answered again for this long."""
+
+RETRY_MS = 2000
+"""For so long the desk asks for another try."""
 
 _BARRING = {Colour.RED: Reason.RED, Colour.YELLOW: Reason.YELLOW}
 
@@ -99,7 +102,7 @@ def react(site: "Site", item: Event | Fact, at: Stamp) -> Said:
             yield from _card(site, item)
         case CodePresented():
             yield from _code(site, item, at)
-        case Unusable():
+        case Unusable() if not _still_retrying(site.desk, item, at):
             yield Refused(item.reason)
         case Tick():
             yield from _waited(site, at)
@@ -141,6 +144,12 @@ def _code(site: "Site", code: CodePresented, at: Stamp) -> Said:
 def _still_there(desk: "Desk", code: CodePresented, at: Stamp) -> bool:
     same = desk.answered == code.subject.digest and desk.barring == (code.colour in _BARRING)
     return same and at.mono - desk.answered_at < STILL_THERE_MS
+
+
+def _still_retrying(desk: "Desk", item: Unusable, at: Stamp) -> bool:
+    """Noise on a line is no crowd: while the desk asks for another try, it does not ask and write again."""
+    asks = desk.signal is Signal.RETRY and at.mono - desk.signal_at < RETRY_MS
+    return asks and item.reason is Reason.UNREADABLE
 
 
 def _waited(site: "Site", at: Stamp) -> Said:

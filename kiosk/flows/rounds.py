@@ -55,7 +55,7 @@ def react(site: "Site", item: Event | Fact, at: Stamp) -> Iterator[Fact | Note |
         return
     now = site.rounds
     if isinstance(item, PowerOn):
-        yield Started(item.version)
+        yield Started(item.version, item.kept)
     if now.round == 0:
         yield RoundStarted(1, at.day, "first")
     elif isinstance(item, RoundRequested):

@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 from PIL import Image
 
 from kiosk import config_file, seal
-from kiosk.app import STATUS_NAME
-from kiosk.config import Config, HidCode, NoDevice, SerialCode
+from kiosk.config import Config, HidCode, NoDevice, SerialCode, TsplPrinter
 from kiosk.domain import Person
 from kiosk.drivers.code_hid.sim import HidScannerSim
 from kiosk.drivers.code_serial.sim import SerialScannerSim
@@ -25,6 +24,7 @@ from kiosk.drivers.panel_socket.sim import SimPanel
 from kiosk.drivers.printer.languages import AnyPrinter
 from kiosk.drivers.printer.sim import SimPrinter
 from kiosk.facts import Entry
+from kiosk.health import STATUS_NAME
 from kiosk.journal import Journal
 from kiosk.panel import Panel
 
@@ -36,6 +36,10 @@ FORMATS = (
 """The second one names its holder."""
 WAITING = ("off", "held", "full", "help", "alarm", "storage")
 """Tones that are no answer to what a person has shown."""
+
+
+class StartError(Exception):
+    """The daemon did not come up; its log says why."""
 
 
 class Rig:
@@ -67,15 +71,14 @@ class Rig:
         self.config: Config = config_file.load(self.config_path)
         self.reader = SimReader(folder / "card")
         self.scanner = _scanner(self.config.devices.code)
-        self.printer = SimPrinter(self._printer, self.labels.append)
+        self.printer = SimPrinter(self.label_printer, self.labels.append)
         self.panel = SimPanel(folder / "run" / "panel.sock")
 
     @property
-    def _printer(self) -> AnyPrinter:
+    def label_printer(self) -> AnyPrinter:
+        """Where there is none, one that stays in its box."""
         printer = self.config.devices.printer
-        if not isinstance(printer, AnyPrinter):
-            raise TypeError("the rig has a label printer")
-        return printer
+        return printer if isinstance(printer, AnyPrinter) else TsplPrinter(port="")
 
     def _write_config(self, public: str, tables: Mapping[str, Mapping[str, Any]]) -> None:
         at = self.folder
@@ -101,7 +104,7 @@ class Rig:
         self._stack = contextlib.AsyncExitStack()
         await self._stack.enter_async_context(self.reader)
         await self._stack.enter_async_context(self.panel)
-        port = urlsplit(self._printer.port)
+        port = urlsplit(self.label_printer.port)
         if port.scheme:
             self.printer.listen(port.port or 9100)
         else:
@@ -119,10 +122,23 @@ class Rig:
     # Processes ----------------------------------------------------------------------------------------------------
 
     async def start(self, *, within: float = 30.0) -> None:
-        """Starts the daemon and waits until people may scan."""
+        """Starts the daemon and waits until people may scan. Raises StartError when it ends instead."""
+        await self.panel.wait_online(False)
+        since = len(self.panel.history)
         self.kiosk = await self._spawn(*self._command, "run", "--config", str(self.config_path), log="kiosk.log")
-        await self.panel.wait_online(within=within)
-        await self.panel.wait_for(lambda panel: panel.lamps["stop"] == "off", within=within)
+        ended = asyncio.create_task(self.kiosk.wait())
+        ready = asyncio.create_task(
+            self.panel.wait_for(lambda panel: panel.lamps["stop"] == "off", since=since, within=within)
+        )
+        try:
+            await asyncio.wait((ended, ready), return_when=asyncio.FIRST_COMPLETED)
+            if not ready.done():
+                raise StartError(f"the kiosk ended with status {ended.result()} instead of starting")
+            await ready
+        finally:
+            ended.cancel()
+            ready.cancel()
+            await asyncio.gather(ended, ready, return_exceptions=True)
 
     async def kill(self) -> None:
         """kill -9."""
@@ -198,10 +214,10 @@ class Rig:
             return {}
         return status
 
-    def entries(self) -> list[Entry]:
-        """Every fact of the journal, in order."""
+    def entries(self, after: int = 0) -> list[Entry]:
+        """Every fact of the journal after this sequence number, in order."""
         with Journal.open_readonly(self.config.kiosk.data_dir / "journal.db") as journal:
-            return [entry for _, entry in journal.entries()]
+            return [entry for _, entry in journal.entries(after)]
 
 
 def _scanner(config: SerialCode | HidCode | NoDevice) -> SerialScannerSim | HidScannerSim | None:

@@ -51,6 +51,10 @@ class AsyncJournal(Protocol):
     async def set_mark(self, name: str, value: bytes) -> None: ...
 
 
+class _RefusedError(OSError):
+    """The broker is there and does not want this kiosk."""
+
+
 class Uplink:
     """Ships the facts when it can.
 
@@ -94,6 +98,11 @@ class Uplink:
     def issue(self) -> str | None:
         return next(iter(self._issues.values()), None)
 
+    @property
+    def refusal(self) -> str | None:
+        """What the broker or the command post refuses. A line that is merely down refuses nothing."""
+        return next((text for kind, text in self._issues.items() if kind != "link"), None)
+
     def wake(self, incident: int | None = None) -> None:
         """New facts are in the journal; the one with sequence ``incident`` goes ahead of all others."""
         if incident is not None:
@@ -108,7 +117,7 @@ class Uplink:
                 try:
                     await self._session()
                 except OSError as error:
-                    self._note("link", str(error))
+                    self._note("refused" if isinstance(error, _RefusedError) else "link", str(error))
                 except Exception as error:  # a fault here never stops the kiosk
                     log.exception("uplink: internal fault")
                     self._note("link", f"internal fault ({type(error).__name__})")
@@ -167,11 +176,12 @@ class Uplink:
 
     def _handle(self, link: Link, item: Happening, now: float) -> None:
         match item:
-            case Lost(why):
-                raise OSError(why)
+            case Lost(why, refused):
+                raise _RefusedError(why) if refused else OSError(why)
             case Ready(refused):
                 self.connected = True
                 self._note("link", "")
+                self._note("refused", "")
                 self._note("ack", refused and f"the broker lets this kiosk hear no acknowledgements: {refused}")
             case Heard(payload):
                 link.hold = now

@@ -42,7 +42,10 @@ class Heard(NamedTuple):
 
 
 class Lost(NamedTuple):
+    """``refused``: the broker is there and does not want this kiosk."""
+
     why: str
+    refused: bool = False
 
 
 Happening = Ready | Taken | Heard | Lost
@@ -75,7 +78,7 @@ class Link:
 
         def on_connect(client: Client, _u: Any, _f: Any, reason: ReasonCode, _p: Any) -> None:
             if reason.is_failure:
-                post(Lost(f"the broker refuses this kiosk: {reason}"))
+                post(Lost(f"the broker refuses this kiosk: {reason}", refused=True))
             else:
                 client.subscribe(ack_topic, qos=1)
 

@@ -3,25 +3,27 @@ socket, a printer on another pseudo-terminal, all served by one blocking loop th
 
 import os
 import select
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import tty
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
-
-import msgspec
+from typing import Any, Literal, Self
 
 from kiosk.domain import Person
 from kiosk.drivers.idcard import card as contents
 from kiosk.drivers.idcard.codec import Command, RequestDecoder, Response, Status, encode_response
 from kiosk.drivers.idcard.sim import PHOTO, SAM_ID
-from kiosk.drivers.panel_socket.codec import Lines, decode_panel
+from kiosk.drivers.panel_socket.codec import Edge, Lines, decode_panel, encode
 from kiosk.panel import Panel
 
 PATIENCE_S = 60.0
+HELD_S = 0.31
+RAM = Path("/dev/shm")
 
 
 class Pty:
@@ -48,8 +50,15 @@ class Desk:
     def __init__(self, folder: Path, tables: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         from kiosk.simulate.rig import Rig  # its configuration; its devices are left alone
 
-        fast = {"driver": "sdt", "port": str(folder / "card"), "poll_s": 0.002, "newest_address": False}
-        self.rig = Rig(folder, {"devices.code": {"driver": "none"}, "devices.card": fast, **(tables or {})})
+        volatile = Path(tempfile.mkdtemp(dir=RAM if RAM.is_dir() else folder.parent))  # /run is in RAM on a kiosk
+        self._socket = volatile / "panel.sock"
+        ours = {
+            "kiosk": {"runtime_dir": str(volatile)},
+            "devices.code": {"driver": "none"},
+            "devices.card": {"driver": "sdt", "port": str(folder / "card"), "poll_s": 0.002, "newest_address": False},
+            "devices.panel": {"driver": "socket", "path": str(self._socket)},
+        }
+        self.rig = Rig(folder, ours | dict(tables or {}))
         self.sent_at = self.label_at = 0.0
         self.panel: Panel | None = None
         self._folder = folder
@@ -62,7 +71,7 @@ class Desk:
         self._reader, self._printer = Pty(self._folder / "card"), Pty(self._folder / "printer")
         self.process, self.ready_s = start(self.rig.config_path, self._folder)
         self._box = socket.socket(socket.AF_UNIX)
-        self._box.connect(str(self._folder / "run" / "panel.sock"))
+        self._box.connect(str(self._socket))
         self._serve(lambda: self.panel is not None and self.panel.lamps["stop"] == "off")
         return self
 
@@ -71,6 +80,7 @@ class Desk:
         self.process.wait()
         self._reader.close()
         self._printer.close()
+        shutil.rmtree(self._socket.parent)
         if self._box is not None:
             self._box.close()
 
@@ -85,22 +95,33 @@ class Desk:
             raise RuntimeError(f"the kiosk answered {self.panel}")
         return took
 
+    def rest(self, seconds: float = 0.005) -> None:
+        """Lets the daemon finish what follows an answer."""
+        until = time.monotonic() + seconds
+        self._serve(lambda: time.monotonic() > until)
+
     def wait_for_label(self) -> float:
         """Seconds from the last byte of the last card to the first bytes of a label that it closed the tube of."""
         self._serve(lambda: self.label_at > self.sent_at)
         return self.label_at - self.sent_at
 
-    def press(self, button: str, seconds: float) -> None:
-        if self._box is not None:
-            self._box.sendall(msgspec.json.encode({"button": button, "edge": "down"}) + b"\n")
-            time.sleep(seconds)
-            self._box.sendall(msgspec.json.encode({"button": button, "edge": "up"}) + b"\n")
+    def release(self) -> None:
+        """A volunteer presses as soon as the lamp asks for it."""
+        self._serve(lambda: self.panel is not None and self.panel.lamps["release"] == "blink")
+        self._button("down")
+        self.rest(HELD_S)
+        self._button("up")
+        self._serve(lambda: self.panel is not None and self.panel.buzzer == "released")
 
-    def _serve(self, until: Any) -> None:
+    def _button(self, edge: Literal["down", "up"]) -> None:
+        if self._box is not None:
+            self._box.sendall(encode(Edge("release", edge)))
+
+    def _serve(self, until: Callable[[], bool]) -> None:
         files = [self._reader.fd, self._printer.fd] + ([self._box.fileno()] if self._box is not None else [])
         deadline = time.monotonic() + PATIENCE_S
         while not until():
-            ready, _, _ = select.select(files, [], [], 1.0)
+            ready, _, _ = select.select(files, [], [], 0.002)
             if time.monotonic() > deadline:
                 raise TimeoutError("the kiosk did not answer")
             for fd in ready:

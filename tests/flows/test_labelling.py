@@ -101,19 +101,16 @@ def test_registration_goes_on_up_to_two_unlabelled_groups_and_the_labels_come_in
     story.paper_out()
     story.crowd(*range(10, 20))
     assert story.people == 20
-    story.both("one too many")
+    story.card("one too many")
     assert story.refusals == [Reason.PRINTER]
     story.restart(reboot=True)
-    story.tick(10)
-    story.both("one too many")
+    story.card("one too many")
     assert story.refusals == [Reason.PRINTER] * 2
     story.printed(1)
-    story.tick(10)
-    story.both("one too many")
+    story.card("one too many")
     assert story.refusals == [Reason.PRINTER] * 3  # the first group has two tubes
     story.printed(1)
-    story.tick(10)
-    story.both("at last")
+    story.alone("at last")
     assert story.people == 21
     story.printed()
     assert [fact.tube for fact in story.told(LabelPrinted)] == [tube.tube for tube in story.closed]

@@ -33,7 +33,9 @@ def test_tube_numbers_are_valid_count_up_and_carry_site_kiosk_and_day() -> None:
     story.crowd("Zhao")
     numbers = [TubeNumber.parse(fact.tube) for fact in story.told(TubeOpened)]
     assert numbers == [TubeNumber(SITE, KIOSK, day, serial) for day, serial in ((0, 1), (0, 2), (1, 1))]
-    assert all((fact.day, fact.serial) == (n.day, n.serial) for fact, n in zip(story.told(TubeOpened), numbers, strict=True))
+    assert all(
+        (fact.day, fact.serial) == (n.day, n.serial) for fact, n in zip(story.told(TubeOpened), numbers, strict=True)
+    )
 
 
 @pytest.mark.parametrize("size", [5, 10, 20])

@@ -155,8 +155,10 @@ class Story:
         self.trust = self.trust if trust is None else trust
         return self.happens(Tick())
 
-    def restart(self, *, reboot: bool = False, jump: float = 0, trust: Trust | None = None, **policy: object) -> list[Fact]:
-        """The daemon comes up again from its journal; ``reboot``: the machine too. ``jump``: seconds the clock is off."""
+    def restart(
+        self, *, reboot: bool = False, jump: float = 0, trust: Trust | None = None, **policy: object
+    ) -> list[Fact]:
+        """The daemon starts again from its journal; ``reboot``: the machine too; ``jump``: seconds the clock is off."""
         self.policy |= policy
         self.wall += 1000 + round(jump * 1000)
         self.mono += 1000
@@ -171,7 +173,7 @@ class Story:
     # What is told --------------------------------------------------------------------------------------------------
 
     def entries(self) -> list[tuple[int, Entry]]:
-        return [(seq, Entry(1, at, fact)) for seq, (at, fact) in enumerate(self.journal, 1)]  # type: ignore[arg-type]
+        return [(seq, Entry(1, at, fact)) for seq, (at, fact) in enumerate(self.journal, 1)]
 
     @property
     def signal(self) -> Signal:

@@ -179,9 +179,9 @@ def _frame(body: bytes) -> bytes:
 
 
 def _xor(data: bytes | bytearray) -> int:
-    """XOR of all bytes, by folding in halves: noise full of preambles must not cost a Python step per byte."""
-    number, size = int.from_bytes(data), len(data)
-    while size > 1:
-        size = (size + 1) // 2
-        number = (number >> 8 * size) ^ (number & ((1 << 8 * size) - 1))
-    return number
+    """XOR of all bytes, by doubling steps: noise full of preambles must not cost a Python step per byte."""
+    number, shift = int.from_bytes(data), 8
+    while shift < 8 * len(data):
+        number ^= number >> shift
+        shift *= 2
+    return number & 0xFF

@@ -23,7 +23,8 @@ _CHUNK = 4096
 
 
 class SimPrinter:
-    """A printer of the configured language. Labels come out in ``labels`` and go to ``on_label``.
+    """A printer of the configured language. Labels come out in ``labels`` and go to ``on_label``; ``received`` is every
+    byte that ever came.
 
     Switches, at any time: ``paper_out``, ``head_open`` (what is sent then is lost), ``mute`` (answers nothing),
     ``stalled`` (takes no bytes), ``busy`` (never done). ``paper_left``: labels until it runs out by itself, None for
@@ -32,6 +33,7 @@ class SimPrinter:
 
     def __init__(self, config: AnyPrinter, on_label: Callable[[Image.Image], None] | None = None) -> None:
         self.labels: list[Image.Image] = []
+        self.received = bytearray()
         self.paper_out = False
         self.head_open = False
         self.mute = False
@@ -134,6 +136,7 @@ class SimPrinter:
 
     def _take(self, data: bytes) -> bytes:
         """Prints what there is to print and returns the answers."""
+        self.received += data
         answers = b""
         for deed in self._paper.feed(data):
             if isinstance(deed, Image.Image):

@@ -167,7 +167,7 @@ class Kiosk:
                 raise TypeError(f"no one carries out {type(order).__name__}")
 
     def _print(self, order: PrintLabel) -> None:
-        from kiosk.labels import LabelError, TubeLabel, render, verify
+        from kiosk.labels import TubeLabel, render, verify
 
         config = self._config.devices.printer
         if self._printer is None or not isinstance(config, Printer):
@@ -186,11 +186,10 @@ class Kiosk:
         try:
             image = render(label, config.label_mm, config.dpi)
             verify(image, order.tube)
-        except LabelError as error:
+            self._printer.submit(order.tube, order.attempt, image)
+        except ValueError as error:
             log.error("label of tube %s: %s", order.tube, error)
             self._post(PrintFailed(order.tube, order.attempt, "the label cannot be drawn"))
-            return
-        self._printer.submit(order.tube, order.attempt, image)
 
     def _refresh(self) -> None:
         at = self._clock.now()
@@ -229,7 +228,7 @@ class Kiosk:
 
     def _show(self) -> None:
         if self._panel is not None:
-            self._panel.show(self._picture(now := self._clock.now().mono), now)
+            self._panel.show(self._picture(now := self._clock.mono()), now)
 
     def _picture(self, now: int) -> Panel:
         runner = self._runner

@@ -29,7 +29,11 @@ class SystemClock:
     def now(self) -> Stamp:
         wall = time.time_ns() // 1_000_000
         zone = time.localtime(wall / 1000).tm_gmtoff
-        return Stamp(wall, time.monotonic_ns() // 1_000_000, self._boot, self._trust(), zone)
+        return Stamp(wall, self.mono(), self._boot, self._trust(), zone)
+
+    def mono(self) -> int:
+        """The monotonic part alone, for what is shown right now."""
+        return time.monotonic_ns() // 1_000_000
 
     def _trust(self) -> Trust:
         timex = (ctypes.c_char * 256)()  # struct timex, modes = 0: read only

@@ -29,11 +29,11 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the checks and the status look at.
 
     ``devices``: name to whether it is online, without those that are "none". ``waiting``: people registered and not
-    yet released; ``unlabelled``: closed tubes whose label is not confirmed. ``printer_needs``: why the last label
-    failed, "" once one succeeded. ``panel_fault``: a jammed button. ``uplink``: "off" without [mqtt]; ``uplink_issue``:
-    what the broker or the command post refuses; ``oldest_unacked_ms``: age of the oldest fact not acknowledged.
-    ``clock_step_ms``: the last jump of the wall clock since the start. ``set_aside``: the damaged or foreign journal
-    found at the start.
+    yet released; ``unlabelled``: closed tubes whose label is not confirmed. ``printer_needs``: why the printer is off
+    line or the last label failed, or "". ``panel_fault``: a jammed button. ``uplink``: "off" without [mqtt];
+    ``uplink_issue``: what the broker or the command post refuses; ``oldest_unacked_ms``: age of the oldest fact not
+    acknowledged. ``clock_step_ms``: the last jump of the wall clock since the start. ``set_aside``: the damaged or
+    foreign journal found at the start.
     """
 
     ready: bool = False
@@ -87,7 +87,8 @@ def _check(v: Vitals) -> Iterator[tuple[str, str]]:
         yield "storage", f"nobody is registered: {v.storage_fault}; check the card and its free space"
     for name, online in v.devices.items():
         if not online:
-            yield f"{name}-offline", f"check the cable and power of devices.{name}; `kiosk check` names its port"
+            why = f"{v.printer_needs}; if that is not it, " if name == "printer" and v.printer_needs else ""
+            yield f"{name}-offline", f"{why}check the cable and power of devices.{name}; `kiosk check` names its port"
     if v.printer_needs and v.devices.get("printer", False):
         yield "printer-help", f"the printer needs help: {v.printer_needs}"
     if v.panel_fault:

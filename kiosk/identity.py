@@ -6,6 +6,7 @@ and residence permits and foreigner cards carry 8x and 9x.
 """
 
 import re
+from operator import mul
 
 from kiosk.domain import DocumentKind
 
@@ -23,6 +24,9 @@ _KINDS_BY_FORM = (  # the narrow forms first: a resident's number could look lik
 )
 
 
+_WEIGHTS = tuple(2 ** (17 - i) % 11 for i in range(17))
+
+
 def normalise(number: str) -> str:
     """The number as it is compared and digested: no blanks around it, upper case (a card may hold ``x``)."""
     return number.strip(" \0").upper()
@@ -30,7 +34,7 @@ def normalise(number: str) -> str:
 
 def check_mod_11_2(body: str) -> str:
     """The check character, "0" to "9" or "X", of 17 digits."""
-    total = sum(int(digit) * pow(2, 17 - i, 11) for i, digit in enumerate(body))
+    total = sum(map(mul, map(int, body), _WEIGHTS))
     return "10X98765432"[total % 11]
 
 

@@ -311,13 +311,19 @@ class Journal:
         """Makes the -wal, says so in the main file, and moves everything there that a crash left in the -wal. SQLite
         syncs the folder only when it made the -wal itself, not when a crash came in between."""
         self.set_mark(_IN_USE, b"")
-        journal_file.sync_folder(self._path)
+        journal_file.sync(self._path.parent)
         try:
-            self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self._empty_wal()
         except apsw.BusyError:
             pass  # somebody reads: then a later checkpoint does it
         except apsw.Error as error:
             raise StorageFault(f"{self._path}: {_plain(error)}") from None
+
+    def _empty_wal(self) -> None:
+        """Copies the -wal into the main file. It must be empty for sure afterwards: what is left of one whose sync had
+        failed would hide newer pages. Raises apsw.Error, OSError."""
+        self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        journal_file.sync(journal_file.wal(self._path))
 
     def _reconnect(self) -> None:
         """After a failure. Raises StorageFault; then nothing is known but what was committed before."""
@@ -325,9 +331,9 @@ class Journal:
         self._db.close(force=True)
         try:
             self._connect()
-            self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self._empty_wal()
             found = self._one("SELECT chain FROM facts WHERE seq = ?", head) if head else (tip,)
-        except (apsw.Error, _UnusableError, JournalTooNewError) as error:
+        except (apsw.Error, OSError, _UnusableError) as error:
             raise StorageFault(f"{self._path}: {error}") from None
         if self.epoch != epoch or found != (tip,):
             raise StorageFault(f"{self._path}: this is another journal than before")
@@ -346,7 +352,7 @@ def _make(path: Path) -> None:
     except apsw.Error as error:
         raise StorageFault(f"{new}: {_plain(error)}") from None
     new.rename(path)
-    journal_file.sync_folder(path)
+    journal_file.sync(path.parent)
 
 
 def _entry(seq: int, body: bytes) -> Entry:

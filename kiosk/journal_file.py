@@ -75,12 +75,13 @@ def set_aside(path: Path) -> Path:
     for suffix in ("-shm", "-journal", "-wal", ""):
         if (part := path.with_name(path.name + suffix)).exists():
             part.rename(new.with_name(new.name + suffix))
-    sync_folder(path)
+    sync(path.parent)
     return new
 
 
-def sync_folder(path: Path) -> None:
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+def sync(path: Path) -> None:
+    """Syncs a file or folder. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -25,7 +25,10 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
             case ButtonPressed(button="ack"):
                 return replace(self, hushed=faults)
             case DeviceOnline() | DeviceOffline():
-                return replace(self, devices=self.devices | {event.device: isinstance(event, DeviceOnline)})
+                why = event.why if isinstance(event, DeviceOffline) else ""
+                needs = why if event.device == "printer" else self.printer_needs
+                devices = self.devices | {event.device: isinstance(event, DeviceOnline)}
+                return replace(self, devices=devices, printer_needs=needs)
             case PrintFailed():
                 return replace(self, printer_needs=event.why)
             case PrintSucceeded():

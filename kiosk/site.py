@@ -79,15 +79,15 @@ class Step(NamedTuple):
 
 def fold(site: Site, change: Fact | Note, at: Stamp) -> Site:
     """The state after one fact or note."""
-    return msgspec.structs.replace(
-        site,
-        rounds=rounds.evolve(site.rounds, change, at),
-        registration=registration.evolve(site.registration, change),
-        pooling=pooling.evolve(site.pooling, change),
-        labelling=labelling.evolve(site.labelling, change, at),
-        release=release.evolve(site.release, change, at),
-        incidents=incidents.evolve(site.incidents, change),
-        desk=desk.evolve(site.desk, change, at),
+    return Site(
+        site.setup,
+        rounds.evolve(site.rounds, change, at),
+        registration.evolve(site.registration, change),
+        pooling.evolve(site.pooling, change),
+        labelling.evolve(site.labelling, change, at),
+        release.evolve(site.release, change, at),
+        incidents.evolve(site.incidents, change),
+        desk.evolve(site.desk, change, at),
     )
 
 

@@ -24,6 +24,7 @@ from kiosk.domain import Stamp
 from kiosk.labels import TubeLabel, render, verify
 from kiosk.simulate.brokers import open_broker
 from kiosk.simulate.evidence import Traces
+from kiosk.simulate.main import POLICY
 from kiosk.simulate.picture import Picture
 from kiosk.simulate.plan import DEMO_RESIDENTS, PowerCut, Visit, plan
 from kiosk.simulate.rig import Rig
@@ -33,20 +34,24 @@ from kiosk.tube import TubeNumber
 
 PICTURES = Path(__file__).parent.parent / "docs/pictures"
 COLUMNS, ROWS = 100, 30
-CELL = (12, 25)  # dots
-TEXT = 20  # dots of a hanzi
+CELL = (11, 24)  # dots
+TEXT = 19  # dots of a hanzi
 MOMENT = 24
 """The screen is taken after so many residents: group 2 waits for its label, the uplink is cut."""
 
 THEME = TerminalTheme(
     (24, 26, 31),
     (222, 224, 228),
-    [(24, 26, 31), (205, 60, 60), (60, 160, 90), (200, 150, 40), (70, 120, 200), (160, 90, 180), (70, 190, 200)]
-    + [(222, 224, 228)],
-    [(90, 95, 105), (255, 107, 104), (90, 214, 130), (255, 208, 77), (110, 160, 255), (200, 130, 220), (105, 214, 232)]
-    + [(255, 255, 255)],
+    [
+        *((24, 26, 31), (205, 60, 60), (60, 160, 90), (200, 150, 40)),
+        *((70, 120, 200), (160, 90, 180), (70, 190, 200), (222, 224, 228)),
+    ],
+    [
+        *((90, 95, 105), (255, 107, 104), (90, 214, 130), (255, 208, 77)),
+        *((110, 160, 255), (200, 130, 220), (105, 214, 232), (255, 255, 255)),
+    ],
 )
-_MARKS = "─│╭╮╰╯━╸╺■□●○◎"
+_MARKS = "─│╭╮╰╯━╸╺■□●○◎×"
 
 
 def main() -> None:
@@ -93,7 +98,7 @@ async def demo() -> Image.Image:
     steps = plan(DEMO_RESIDENTS, 1, demo=True)
     traces = Traces(step.visitor for step in steps if isinstance(step, Visit | PowerCut))
     with tempfile.TemporaryDirectory() as folder:
-        async with open_broker() as broker, Rig(Path(folder), mqtt_port=broker.port) as rig:
+        async with open_broker() as broker, Rig(Path(folder), {"policy": POLICY}, mqtt_port=broker.port) as rig:
             scene = Scene(rig, DEMO_RESIDENTS, broker.kind, lambda _: None)
             story = Story(rig, broker, scene, 1.0, traces)
             await rig.start_hub()
@@ -154,7 +159,7 @@ def _draw_word(image: Image.Image, word: str, box: tuple[int, int, int, int], in
     """In natural width where its cells suffice, else squeezed into them."""
     natural, room = max(1, typeface.width(word, TEXT)), box[2] - box[0]
     mask = Image.new("L", (natural, CELL[1]), 0)
-    baseline = (CELL[1] - TEXT) // 2 + round(typeface.BASELINE * TEXT)
+    baseline = 1 + round(typeface.BASELINE * TEXT)
     ImageDraw.Draw(mask).text((0, baseline), word, 255, typeface.font(TEXT), anchor="ls")
     if natural > room or ord(word[0]) > 0x2E80:
         mask = mask.resize((room, CELL[1]), Image.Resampling.LANCZOS)
@@ -181,6 +186,9 @@ def _draw_mark(pen: ImageDraw.ImageDraw, mark: str, box: tuple[int, int, int, in
     match mark:
         case "■":
             pen.rectangle(round_, fill=ink)
+        case "×":
+            pen.line((x - 5, y - 5, x + 5, y + 5), fill=ink, width=3)
+            pen.line((x - 5, y + 5, x + 5, y - 5), fill=ink, width=3)
         case "□":
             pen.rectangle(round_, outline=ink, width=2)
         case "●":

@@ -47,42 +47,45 @@ _REASONS = {Reason.REPEAT: Signal.REPEAT, Reason.UNREADABLE: Signal.RETRY, Reaso
 
 
 def evolve(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk:
-    def answer(signal: Signal, **changes: object) -> Desk:
-        return msgspec.structs.replace(slice_, signal=signal, signal_at=at.mono, signals=slice_.signals + 1, **changes)
-
-    def about(code: bytes, *, barring: bool = False) -> dict[str, object]:
-        return {"answered": code, "answered_at": at.mono, "barring": barring}
-
     match change:
         case Started():
             return Desk()
         case CardHeld():
-            return answer(Signal.HELD, card=change.card, since=at.mono)
+            return _answer(slice_, at, Signal.HELD, card=change.card, since=at.mono)
         case CodeHeld():
-            return answer(Signal.HELD, code=change.code, since=at.mono)
+            return _answer(slice_, at, Signal.HELD, code=change.code, since=at.mono)
         case DeskCleared():
             return msgspec.structs.replace(slice_, card=None, code=None)
         case Registered():
             signal = Signal.FLAGGED if change.colour is Colour.UNKNOWN else Signal.ACCEPTED
             alone = change.person if change.source == "card" else 0
             code = change.subject if change.source == "code" else change.code
-            answered = code.digest if code is not None else b""
-            return answer(signal, alone=alone, alone_at=at.mono, **about(answered))
+            about = _about(code.digest if code is not None else b"", at)
+            return _answer(slice_, at, signal, alone=alone, alone_at=at.mono, **about)
         case CodeShown() | Withdrawn():
             signal = Signal.REPEAT if isinstance(change, CodeShown) else Signal.REFUSED
-            answered = change.code.digest if isinstance(change, CodeShown) else b""
+            about = _about(change.code.digest if isinstance(change, CodeShown) else b"", at)
             alone = 0 if change.person == slice_.alone else slice_.alone
-            return answer(signal, alone=alone, **about(answered))
+            return _answer(slice_, at, signal, alone=alone, **about)
         case Refused():
             signal, barring = _REASONS.get(change.reason, Signal.REFUSED), change.code is not None
-            answered = change.digest if change.reason is Reason.REPEAT else b""
-            return answer(signal, **about(change.code.digest if change.code is not None else answered, barring=barring))
+            digest = change.digest if change.reason is Reason.REPEAT else b""
+            about = _about(change.code.digest if change.code is not None else digest, at, barring=barring)
+            return _answer(slice_, at, signal, **about)
         case GroupClosed():
-            return answer(Signal.CLOSED) if change.short else slice_
+            return _answer(slice_, at, Signal.CLOSED) if change.short else slice_
         case GroupReleased():
-            return answer(Signal.RELEASED)
+            return _answer(slice_, at, Signal.RELEASED)
         case IncidentAcknowledged() | LabelPrinted(proof="scan"):
-            return answer(Signal.ACKNOWLEDGED)
+            return _answer(slice_, at, Signal.ACKNOWLEDGED)
         case ButtonDenied() | NothingToDo():
-            return answer(Signal.DENIED)
+            return _answer(slice_, at, Signal.DENIED)
     return slice_
+
+
+def _answer(desk: Desk, at: Stamp, signal: Signal, **changes: object) -> Desk:
+    return msgspec.structs.replace(desk, signal=signal, signal_at=at.mono, signals=desk.signals + 1, **changes)
+
+
+def _about(code: bytes, at: Stamp, *, barring: bool = False) -> dict[str, object]:
+    return {"answered": code, "answered_at": at.mono, "barring": barring}

@@ -85,7 +85,7 @@ def facts_arrived(evidence: Evidence) -> Iterator[str]:
 
 
 def tubes_hold(evidence: Evidence) -> Iterator[str]:
-    """Everybody is in one tube at a place of their own; every tube has a number of its own and is closed as it is."""
+    """Everybody is in one tube, at a place of their own; no tube is over-filled or numbered twice."""
     places: dict[str, dict[int, int]] = defaultdict(dict)
     sizes: dict[str, int] = {}
     tubes: dict[int, str] = {}
@@ -120,7 +120,7 @@ def tubes_hold(evidence: Evidence) -> Iterator[str]:
 
 
 def labels_match(evidence: Evidence) -> Iterator[str]:
-    """Every closed tube has one label and no other; a barcode reader reads its number; they came out in order."""
+    """Every tube has one label, its number read back from the file; they came out in order."""
     tubes = [entry.fact.tube for entry in evidence.entries if isinstance(entry.fact, TubeClosed)]
     printed: list[str] = []
     for label in evidence.labels:
@@ -182,7 +182,7 @@ def resumed(evidence: Evidence) -> Iterator[str]:
 
 
 def nothing_leaked(evidence: Evidence) -> Iterator[str]:
-    """No name, document number or code in clear in any file, nor in what the printer was sent for pools."""
+    """No name, document number or code in clear in any file, nor in what the printer was sent."""
     yield from (f"personal data in clear: {where}" for where in evidence.leaks)
 
 

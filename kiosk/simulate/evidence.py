@@ -170,7 +170,8 @@ def _received(db: Path, private: PrivateKeys) -> tuple[tuple[Record, ...], tuple
         told = report(store)
     finally:
         store.close()
-    complaints = [f"{count} messages kept apart: {why}" for why, count in told.apart.items()] + told.alarms
+    complaints = [f"{count} messages kept apart: {why}" for why, count in told.apart.items()]
+    complaints += [alarm for alarm in told.alarms if "incident at " not in alarm]
     complaints += [f"journal {journal.epoch} is not sound" for journal in told.journals if not journal.sound]
     return records, people, tuple(complaints)
 

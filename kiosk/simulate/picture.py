@@ -31,10 +31,11 @@ _STATES: dict[LampState, tuple[str, str]] = {
     "off": ("○", "灭 dark"),
 }
 _DARK = "grey62 on grey15"
-_LAMP_WIDTH = 19
+_LAMP_WIDTH, _NARROW_LAMP = 19, 15
+_WIDE = 100
 _DESK_HEIGHT = 15
 _KINDS = {"person": "white", "mishap": "bright_yellow", "staff": "bright_cyan", "kiosk": "grey62"}
-_BACKLOG_MARKS = 30
+_BACKLOG_MARKS = 20
 
 
 class Picture:
@@ -46,13 +47,14 @@ class Picture:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         height = options.height or console.height
+        lamp = _LAMP_WIDTH if options.max_width >= _WIDE else _NARROW_LAMP
         whole = Layout()
         whole.split_column(
             Layout(self._head(), size=2),
             Layout(name="middle", size=_DESK_HEIGHT),
             Layout(self._log(height - 2 - _DESK_HEIGHT - 2), name="log"),
         )
-        whole["middle"].split_row(Layout(self._desk(), size=2 * _LAMP_WIDTH + 5), Layout(name="right"))
+        whole["middle"].split_row(Layout(self._desk(lamp), size=2 * lamp + 5), Layout(name="right"))
         whole["right"].split_column(
             Layout(self._tubes(), size=7), Layout(self._groups(), size=3), Layout(self._post(), size=5)
         )
@@ -78,29 +80,30 @@ class Picture:
         )
         return Group(title, people)
 
-    def _desk(self) -> Box:
+    def _desk(self, width: int) -> Box:
         scene = self._scene
         panel = scene.panel if scene.lit else STARTING
         out = self._lamps.step(panel, time.monotonic_ns() // 1_000_000)
         lamps = Table.grid(padding=(0, 1))
-        lamps.add_row(Text("居民看 resident", "bold"), Text("志愿者看 volunteer", "bold"))
+        lamps.add_row(Text("居民 resident\n", "bold"), Text("志愿 volunteer\n", "bold"))
         for left, right in (("stop", "release"), ("wait", "alarm"), ("go", "fault")):
             states = (panel.lamps[left], panel.lamps[right])
             burning = (out.lamps[left], out.lamps[right])
             lamps.add_row(
                 *(
-                    _lamp(name, state if scene.lit else "off", burns and scene.lit)
+                    _lamp(name, state if scene.lit else "off", width, burns=burns and scene.lit)
                     for name, state, burns in zip((left, right), states, burning, strict=True)
                 )
             )
-        steps = Text("本组 group ", "bold")
+        steps = Text("本组", "bold")
         for number, burns in enumerate(out.bar, 1):
             gap = "  " if number == BAR_STEPS else " "
-            steps.append(gap).append("■" if burns and scene.lit else "□", "bright_green" if burns else "grey62")
+            colour = "bright_green" if number <= panel.bar else "green" if burns else "grey62"
+            steps.append(gap).append("■" if burns and scene.lit else "□", colour)
         steps.append(f"  {panel.bar}/{BAR_STEPS}" if scene.lit else "")
         tone = "–" if panel.buzzer == "off" else panel.buzzer
-        buzzer = Text.assemble(("蜂鸣 buzzer ", "bold"), tone if scene.lit else "no power: all dark")
-        return _box("面板 the kiosk's panel", lamps, Text(), steps, buzzer)
+        buzzer = Text.assemble(("蜂鸣 buzzer ", "bold"), tone if scene.lit else "全灭 no power")
+        return _box("面板 the kiosk's panel", lamps, steps, buzzer)
 
     def _tubes(self) -> Box:
         rows = [_tube(tube) for tube in list(self._scene.tubes.values())[-5:]]
@@ -108,16 +111,16 @@ class Picture:
 
     def _groups(self) -> Box:
         words = Text(no_wrap=True, overflow="ellipsis")
-        for group in self._scene.groups[-4:]:
+        for group in self._scene.groups[-3:]:
             words.append("  " if words else "").append(*_group(group))
         return _box("组 groups", words)
 
     def _post(self) -> Box:
         scene = self._scene
         up = ("● up", "bright_green") if scene.broker_up else ("× CUT 断", "bold bright_red")
-        line = Text.assemble("broker ", up, f" ({scene.broker})  facts {scene.facts}  acked {scene.acked}")
+        line = Text.assemble("broker ", up, f" ({scene.broker})")
         marks = "■" * min(_BACKLOG_MARKS, scene.backlog)
-        backlog = Text.assemble(f"积压 backlog {scene.backlog:3} ", (marks, "bright_yellow"))
+        backlog = Text.assemble(f"积压 backlog {scene.backlog} of {scene.facts} facts ", (marks, "bright_yellow"))
         devices = Text("设备 ")
         for name, state in scene.devices.items():
             devices.append(
@@ -142,12 +145,12 @@ def _box(title: str, *rows: Text | Table) -> Box:
     return Box(Group(*rows), title=title, title_align="left", border_style="grey50", padding=(0, 1))
 
 
-def _lamp(name: str, state: LampState, burns: bool) -> Text:
+def _lamp(name: str, state: LampState, width: int, *, burns: bool) -> Text:
     word, colour = _LAMPS[name]
     symbol, meaning = _STATES[state]
     lines = (f" {symbol} {word}", f"   {meaning}")
     style = f"bold {colour}" if burns else _DARK
-    return Text("\n".join(set_cell_size(line, _LAMP_WIDTH) for line in ("", *lines)), style)
+    return Text("\n").join(Text(set_cell_size(line, width), style) for line in lines).append("\n")
 
 
 def _tube(tube: Tube) -> Text:
@@ -155,15 +158,15 @@ def _tube(tube: Tube) -> Text:
         "": ("○ 收 filling", "white"),
         "wanted": ("◎ 标签 label due", "bright_yellow"),
         "failed": (f"× {tube.why}", "bold bright_red"),
-        "printed": ("● 已贴标 labelled", "bright_green"),
+        "printed": ("● 已贴 labelled", "bright_green"),
     }[tube.label]
     short = " 不足" if tube.label and tube.members < tube.size else ""
-    return Text.assemble(f"{grouped(tube.number)}  {tube.members:2}/{tube.size}{short} ", state)
+    return Text.assemble(f"{grouped(tube.number)} {tube.members:2}/{tube.size}{short} ", state)
 
 
 def _group(group: People) -> tuple[str, str]:
     if group.released:
-        return f"{group.number} ● 已放行 released", "bright_green"
+        return f"{group.number} ● 放行 released", "bright_green"
     if group.closed:
-        return f"{group.number} ◎ waits 待放行", "bright_yellow"
+        return f"{group.number} ◎ 待 waits", "bright_yellow"
     return f"{group.number} ○ {group.people} people", "white"

@@ -112,7 +112,7 @@ class _Cast:
 
 
 def _ordinary(cast: _Cast) -> Iterator[Step]:
-    last = Way.CARD
+    last, before = Way.CARD, None
     rng = cast.rng
     for number in range(1, cast.residents + 1):
         last = _way(rng, last)
@@ -125,8 +125,9 @@ def _ordinary(cast: _Cast) -> Iterator[Step]:
         if rng.random() < _MISHAP and last is not Way.CODE:
             yield _unreadable(visitor)
         yield _flagged(visitor) if foreign else Visit(visitor, last)
-        if rng.random() < _MISHAP and last is not Way.CODE:
-            yield _again(visitor)
+        if rng.random() < _MISHAP and before is not None:  # not at once: the reader takes it for a card left lying
+            yield _again(before)
+        before = visitor if last is not Way.CODE else None
         if number % GROUP == 0:
             yield Happening.RELEASE
     yield from _end(cast.residents)
@@ -187,7 +188,7 @@ def _again(visitor: Visitor) -> Visit:
 
 
 def _flagged(visitor: Visitor) -> Visit:
-    return Visit(visitor, visitor.way, "flagged", why="a code of no known kind")
+    return Visit(visitor, visitor.way, "flagged", why="unknown code")
 
 
 def _unreadable(visitor: Visitor) -> Visit:

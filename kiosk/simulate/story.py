@@ -11,7 +11,7 @@ from kiosk.simulate.rig import WAITING, Rig
 from kiosk.simulate.scene import Scene
 
 PATIENCE_S = 30.0
-PAUSE_S = 0.35
+PAUSE_S = 0.3
 """From one resident to the next, at speed 1."""
 BETWEEN_S = 0.15
 """From card to code, or the other way round, at speed 1."""
@@ -19,7 +19,7 @@ PRESS_MS, LONG_PRESS_MS, ACK_MS = 350, 3050, 100
 
 _SEEN = {
     "accepted": "走 GO",
-    "flagged": "等 WAIT: registered, the code to be looked at",
+    "flagged": "等 WAIT: registered, check the code",
     "repeat": "停 STOP flashes: was here before",
     "refused": "停 STOP",
     "retry": "停 STOP and 等 WAIT flash: once more",
@@ -54,6 +54,8 @@ class Story:
                         await self._power_cut(step.visitor)
                     case Happening():
                         await self._happen(step)
+            except BrokenPipeError:  # nobody reads our lines any more
+                raise
             except (TimeoutError, ConnectionError) as error:
                 alive = self._rig.kiosk is not None and self._rig.kiosk.returncode is None
                 state = "does not answer" if alive else "is gone"
@@ -75,7 +77,7 @@ class Story:
     # Residents ------------------------------------------------------------------------------------------------------
 
     async def _visit(self, visit: Visit) -> None:
-        who = f"resident {visit.visitor.number:02}"
+        who = f"居民 resident {visit.visitor.number:02}"
         why = f" ({visit.why})" if visit.why else ""
         way, answer = await self._show(visit)
         self.told.append(Told(visit.visitor, way, answer, visit.answer, visit.reason))
@@ -128,8 +130,11 @@ class Story:
         self._scene.say("mishap", f"the daemon is back: the bar stands at {self.restarts[-1][1]}/10 again")
 
     async def start(self) -> None:
-        """Starts the daemon. Raises StartError."""
-        await self._rig.start(within=PATIENCE_S)
+        """Starts the daemon. Raises StartError, StoryError."""
+        try:
+            await self._rig.start(within=PATIENCE_S)
+        except TimeoutError:
+            raise StoryError(f"the kiosk is not ready {PATIENCE_S:g} s after its start") from None
         self._scene.running = True
 
     # Staff, printer, network ----------------------------------------------------------------------------------------

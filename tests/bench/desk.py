@@ -57,6 +57,7 @@ class Desk:
             "devices.code": {"driver": "none"},
             "devices.card": {"driver": "sdt", "port": str(folder / "card"), "poll_s": 0.002, "newest_address": False},
             "devices.panel": {"driver": "socket", "path": str(self._socket)},
+            "mqtt": {"host": "127.0.0.1", "port": 9},  # nobody there: off line, as on most days
         }
         self.rig = Rig(folder, ours | dict(tables or {}))
         self.sent_at = self.label_at = 0.0

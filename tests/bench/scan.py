@@ -90,7 +90,7 @@ class Core:
 
     def _changed(self, facts: list[Fact]) -> None:
         seen = view(self.runner.site, (), self._around, self.runner.storage_fault, ready=True)
-        self._line = panel_codec.encode(panel.show(seen, self._clock.now().mono))
+        self._line = panel_codec.encode(panel.show(seen, self._clock.mono()))
         self._at = time.perf_counter()
         if facts:
             self._out.set()

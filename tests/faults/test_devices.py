@@ -97,11 +97,11 @@ async def test_the_printer_is_unplugged_within_a_label(tmp_path: Path) -> None:
 async def test_out_of_paper_registration_goes_on_for_two_groups(tmp_path: Path) -> None:
     async with open_site(tmp_path, PRINTER, **FIVE) as day:
         day.rig.printer.paper_out = True
-        await day.residents(*range(5))
-        await day.rig.panel.wait_for(lambda panel: panel.lamps["fault"] == "blink")
+        await day.residents(*range(10))
+        assert (await day.lamp("stop", "on")).lamps["fault"] == "blink"
         await day.rig.panel.wait_for(lambda panel: panel.buzzer == "help")
-        await day.residents(*range(5, 10))
-        await day.lamp("stop", "on")
+        issues = {issue["code"]: issue["hint"] for issue in day.rig.status()["issues"]}
+        assert "out of paper" in issues["printer-offline"]
         assert await day.resident(10) == "refused"
         assert day.refused == ["printer"]
         assert day.rig.panel.state.lamps["release"] == "off"

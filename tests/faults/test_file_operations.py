@@ -116,10 +116,9 @@ def test_a_step_costs_one_sync(tmp_path: Path) -> None:
         entries = check_journal(bench.folder / "journal.db", DIGESTS[:8])
         done = [f"{each.kind} {each.name}" for each in bench.shim.operations() if each.kind != "m"]
     in_wal = "".join(operation[0] for operation in done if operation.endswith("-wal"))
-    in_use, steps, close = in_wal.partition("t")[0], in_wal.partition("t")[2], in_wal.rpartition("u")[0]
-    assert in_use and close.endswith("ss"), "made, copied into the main file and removed"
-    syncs = steps.count("s") - len("header, closing mark, its copy".split(","))
-    assert syncs == len({entry.at for entry in entries}), "one sync for each step, none besides"
+    steps = in_wal.partition("t")[2]
+    others = ["the truncation", "the header", "the closing mark", "before it is copied"]
+    assert steps.count("s") - len(others) == len({entry.at for entry in entries}), "one sync for each step, no more"
 
 
 # Killed ---------------------------------------------------------------------------------------------------------------
@@ -138,7 +137,7 @@ def _killed(bench: Bench, case: Case) -> None:
     assert said.status == -signal.SIGKILL
     told |= said.green
     inside = bench.check(told)
-    assert len(inside - told) <= 2 if again else 1, "only who was at the desk may be in it and not know"
+    assert len(inside - told) <= (2 if again else 1), "only who was at the desk may be in it and not know"
     bench.shim.reset()
     after = bench.run()
     assert (after.status, after.red) == (0, 0)
@@ -188,7 +187,7 @@ def test_every_error_at_every_operation(tmp_path: Path, operations: list[Operati
 
 @pytest.mark.parametrize("error", ERRORS, ids=errno.errorcode.get)
 def test_red_is_said_while_nothing_can_be_written(tmp_path: Path, operations: list[Operation], error: int) -> None:
-    first_commit = [at for at, each in enumerate(operations, 1) if each.kind == "t" and each.name.endswith("-wal")][0]
+    truncated = next(at for at, each in enumerate(operations, 1) if each.kind == "t" and each.name.endswith("-wal"))
 
     def red(bench: Bench, case: Case) -> None:
         bench.shim.fail(error, at=case[0])
@@ -196,7 +195,7 @@ def test_red_is_said_while_nothing_can_be_written(tmp_path: Path, operations: li
         assert said.red >= 3
         assert said.green == set(DIGESTS[:PEOPLE])
 
-    sweep(tmp_path, [(first_commit + 1,)], red)
+    sweep(tmp_path, [(truncated + 2,)], red)
 
 
 # The power cut --------------------------------------------------------------------------------------------------------
@@ -258,7 +257,8 @@ def _cut_after_failed_sync(bench: Bench, case: Case, folder: Path) -> None:
 
 
 def failed_syncs(operations: Sequence[Operation]) -> list[Case]:
-    return [(at, errno.EIO, stays) for at, each in enumerate(operations, 1) if each.kind == "s" for stays in (False, True)]
+    syncs = [at for at, each in enumerate(operations, 1) if each.kind == "s"]
+    return list(product(syncs, [errno.EIO], (False, True)))
 
 
 def test_nobody_is_told_green_by_a_sync_that_failed(tmp_path: Path, in_ram: Path, operations: list[Operation]) -> None:

@@ -81,7 +81,7 @@ async def test_on_the_scanners_line_without_an_end(tmp_path: Path) -> None:
         await day.rig.scanner.send(b"\r")
         await until_all_is_heard(day)
 
-    async with open_site(tmp_path, pair_window_s=0.5) as day:
+    async with open_site(tmp_path, pair_window_s=1.5) as day:
         await survives(day, noise, 1)
         assert len(day.rig.entries()) < 40
 
@@ -91,12 +91,12 @@ async def test_on_the_scanners_line_with_thousands_of_ends(tmp_path: Path) -> No
     rng = random.Random(4)
 
     async def noise() -> None:
-        await day.rig.scanner.send(rng.randbytes(20_000) + b"\r")
+        await day.rig.scanner.send(rng.randbytes(8_000) + b"\r")
         await until_all_is_heard(day)
 
-    async with open_site(tmp_path, pair_window_s=0.5) as day:
+    async with open_site(tmp_path, pair_window_s=1.5) as day:
         await survives(day, noise, 1)
-        assert len(day.rig.entries()) < 60
+        assert len(day.rig.entries()) < 30
         assert (tmp_path / "kiosk.log").stat().st_size < 32_000
 
 
@@ -115,7 +115,7 @@ async def test_on_the_printers_line(tmp_path: Path) -> None:
     rng = random.Random(5)
 
     async def noise() -> None:
-        (printer, _), end = day.rig.printer._ends, asyncio.get_running_loop().time() + 3
+        (printer, _), end = day.rig.printer._ends, asyncio.get_running_loop().time() + 2
         while asyncio.get_running_loop().time() < end:
             with contextlib.suppress(BlockingIOError):
                 os.write(printer, rng.randbytes(4096))

@@ -14,7 +14,7 @@ def sources(day: SiteDay) -> list[str]:
 
 
 async def test_where_the_code_is_optional_either_will_do(tmp_path: Path) -> None:
-    async with open_site(tmp_path, pair_window_s=0.5) as day:
+    async with open_site(tmp_path, pair_window_s=1.5) as day:
         assert await day.resident(1) == "accepted"
         assert await day.only_a_code() == "accepted"
         assert await day.resident(2, code=None) == "accepted"
@@ -22,7 +22,7 @@ async def test_where_the_code_is_optional_either_will_do(tmp_path: Path) -> None
 
 
 async def test_where_the_code_is_required_a_card_alone_is_turned_away(tmp_path: Path) -> None:
-    async with open_site(tmp_path, health_code="required", pair_window_s=0.5) as day:
+    async with open_site(tmp_path, health_code="required", pair_window_s=1.5) as day:
         assert await day.resident(1, code=None) == "refused"
         assert await day.only_a_code() == "refused"
         assert await day.resident(1) == "accepted"
@@ -80,7 +80,7 @@ async def test_red_and_yellow_get_no_place_and_alarm_until_somebody_has_seen_it(
 
 
 async def test_a_red_code_that_was_shown_late_takes_the_place_back(tmp_path: Path) -> None:
-    async with open_site(tmp_path, pair_window_s=0.5) as day:
+    async with open_site(tmp_path, pair_window_s=1.5) as day:
         code = day.phone("green")
         assert await day.resident(1, code) == "accepted"
         red = code.replace("HC1:0", "HC1:2")

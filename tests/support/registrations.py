@@ -1,11 +1,11 @@
-"""Registrations without a desk, for faults of the disk: journal, flows and runner as in the daemon, in a process that is
-forked for each case. What people are told goes to the shim's log and to standard output.
+"""Registrations without a desk, for faults of the disk: journal, flows and runner as in the daemon, in a process that
+is forked for each case. What people are told goes to the shim's log and to standard output.
 
     python -m tests.support.registrations FOLDER [MUTANT]
 
-waits for lines ``FIRST LAST``: people FIRST to LAST come one after the other. It answers with a line for everything that
-is said: ``green DIGEST``, ``repeat DIGEST``, ``red NUMBER``, ``closed ERROR`` when it could not start, at last ``end
-STATUS``. A person told red comes again; after some trials in vain the disk is healed.
+waits for lines ``FIRST LAST``: people FIRST to LAST come one after the other. It answers with a line for everything
+that is said: ``green DIGEST``, ``repeat DIGEST``, ``red NUMBER``, ``closed ERROR`` when it could not start, and at last
+``end STATUS``. A person told red comes again; after some trials in vain the disk is healed.
 """
 
 import asyncio

@@ -53,7 +53,7 @@ class SiteDay:
     # Residents -----------------------------------------------------------------------------------------------------
 
     async def resident(self, who: int | Person | SimCard, code: str | None = "green") -> str:
-        """Somebody shows their card and, unless ``code`` is None, the health code on their phone; returns the answer."""
+        """Somebody shows their card and, unless ``code`` is None, the code on their phone; returns the answer."""
         return await self._answer(card_of(who), code)
 
     async def only_a_code(self, code: str = "green") -> str:

@@ -75,7 +75,7 @@ def decode_text(block: bytes) -> Person:
     kind = _KINDS.get(_decode("type flag", block[_FLAG]))
     if kind is None:
         raise CardError("unknown type of card")
-    fields = {name: _decode(name, b"".join(block[part] for part in parts)) for name, parts in _LAYOUTS[kind].items()}
+    fields = {name: _decode(name, b"".join(map(block.__getitem__, parts))) for name, parts in _LAYOUTS[kind].items()}
     if fields["valid_to"].startswith(LONG_TERM):
         fields["valid_to"] = ""
     for name in ("birth", "valid_from", "valid_to"):

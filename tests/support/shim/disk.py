@@ -1,14 +1,14 @@
 """What a disk may hold after the power was cut: what was synced for sure, of the rest any part.
 
-The model of "All File Systems Are Not Created Equal" (Pillai et al., OSDI 2014), for one folder: sectors of 512 bytes are
-written whole or not, in any order, until their file is synced; names change in order, and for sure once the folder is
+The model of "All File Systems Are Not Created Equal" (Pillai et al., OSDI 2014), for one folder: sectors of 512 bytes
+are written whole or not, in any order, until their file is synced; names change in order, for sure once the folder is
 synced. A sync that failed may have dropped what it should have written, and later syncs do not bring it back, as on
 Linux (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.support.shim.shim import Operation
 
@@ -17,22 +17,59 @@ Keeps = Callable[[], bool]
 """Asked for each unsynced sector, and name, whether it is on the disk."""
 
 
-@dataclass
+class _Change(NamedTuple):
+    """Bytes within one sector, or a new size when there is no data."""
+
+    start: int
+    data: bytes | None
+
+    def apply(self, content: bytearray) -> None:
+        if self.data is None:
+            _resize(content, self.start)
+            return
+        end = self.start + len(self.data)
+        if len(content) < end:
+            _resize(content, end)
+        content[self.start : end] = self.data
+
+    def replaces(self, older: "_Change") -> bool:
+        if self.data is None or older.data is None:
+            return self.data is None and self.start <= older.start
+        return self.start <= older.start and self.start + len(self.data) >= older.start + len(older.data)
+
+
 class _File:
-    durable: bytearray = field(default_factory=bytearray)
-    unsynced: list[Operation] = field(default_factory=list)
-    dropped: list[Operation] = field(default_factory=list)  # by a sync that failed
+    def __init__(self) -> None:
+        self._unsynced: list[_Change] = []
+        self._durable = bytearray()
+        self._dropped: list[_Change] = []  # by a sync that failed
+
+    def change(self, operation: Operation) -> None:
+        if operation.kind != "w":
+            self._unsynced.append(_Change(operation.offset, None))
+            return
+        at, end = operation.offset, operation.offset + len(operation.data)
+        while at < end:
+            until = min(end, (at // SECTOR + 1) * SECTOR)
+            self._unsynced.append(_Change(at, operation.data[at - operation.offset : until - operation.offset]))
+            at = until
 
     def sync(self) -> None:
-        for operation in self.unsynced:
-            _apply(self.durable, operation, lambda: True)
-        self.unsynced = []
+        for change in self._unsynced:
+            change.apply(self._durable)
+            self._dropped = [older for older in self._dropped if not change.replaces(older)]
+        self._unsynced = []
+
+    def fail_to_sync(self) -> None:
+        self._dropped += self._unsynced
+        self._unsynced = []
 
     def after_cut(self, keeps: Keeps) -> bytes:
-        data = bytearray(self.durable)
-        for operation in self.dropped + self.unsynced:
-            _apply(data, operation, keeps)
-        return bytes(data)
+        content = self._durable.copy()
+        for change in self._dropped + self._unsynced:
+            if keeps():
+                change.apply(content)
+        return bytes(content)
 
 
 class Disk:
@@ -47,7 +84,7 @@ class Disk:
         name, file = operation.name, self._names.get(operation.name)
         if operation.kind == "s" and operation.failed:
             if file is not None:
-                file.dropped, file.unsynced = file.dropped + file.unsynced, []
+                file.fail_to_sync()
         elif operation.failed:
             return
         elif operation.kind == "s" and not name:
@@ -62,7 +99,7 @@ class Disk:
             left = {key: value for key, value in self._names.items() if key != name}
             self._rename(left | {operation.other: file})
         elif operation.kind in "cwt" and file is not None:
-            file.unsynced.append(operation)
+            file.change(operation)
 
     def _rename(self, names: dict[str, _File]) -> None:
         self._names = names
@@ -81,22 +118,6 @@ class Disk:
             (folder / name).write_bytes(file.after_cut(keeps))
 
 
-def _apply(data: bytearray, operation: Operation, keeps: Keeps) -> None:
-    if operation.kind != "w":
-        if keeps():
-            _resize(data, operation.offset)
-        return
-    start, end = operation.offset, operation.offset + len(operation.data)
-    while start < end:
-        until = min(end, (start // SECTOR + 1) * SECTOR)
-        if keeps():
-            if len(data) < until:
-                _resize(data, until)
-            piece = start - operation.offset
-            data[start:until] = operation.data[piece : piece + until - start]
-        start = until
-
-
-def _resize(data: bytearray, size: int) -> None:
-    del data[size:]
-    data.extend(bytes(size - len(data)))
+def _resize(content: bytearray, size: int) -> None:
+    del content[size:]
+    content.extend(bytes(size - len(content)))

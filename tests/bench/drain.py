@@ -1,0 +1,119 @@
+"""(d) Draining a backlog, stored and acknowledged, against what the broker takes from its own publisher."""
+
+import asyncio
+import random
+import shutil
+import statistics
+import string
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from hub.store import Store
+from kiosk import frames, seal
+from kiosk.config import Mqtt
+from kiosk.journal import Journal
+from kiosk.journal_thread import JournalThread
+from kiosk.simulate.brokers import open_broker
+from kiosk.uplink import Uplink
+from tests.bench import history
+from tests.bench.measure import Section, Target, number
+
+PEOPLE = 12_000
+ROUNDS = 5
+PATIENCE_S = 120.0
+
+ABOUT = """\
+A journal with a backlog, made by the real flows, a real mosquitto on loopback, the receiver (`hub`) as a process of its
+own with a fresh database on disk, and the uplink: from its start (the connection included) to the receiver's signed
+acknowledgement of the last fact; the receiver's database is then counted. Peer: `mosquitto_pub -l -q 1` to the same
+broker, one message per fact, each as long as that fact's body, from its start to its end; nobody subscribes to them and
+nobody stores them. Both take turns. What travels for a fact: the bytes of all frames by the number of facts."""
+
+
+async def _drain(folder: Path, source: Path, port: int, keys: Path) -> tuple[float, int]:
+    """Seconds, and how many facts the receiver stored."""
+    folder.mkdir()
+    for part in source.glob("journal.db*"):
+        shutil.copy(part, folder)
+    command = [sys.executable, "-m", "hub", "run", "--db", str(folder / "hub.db"), "--private-key", str(keys)]
+    with (folder / "hub.log").open("wb") as log:
+        hub = await asyncio.create_subprocess_exec(
+            *command, "--host", "127.0.0.1", "--port", str(port), stdout=log, stderr=log
+        )
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while b"receiving from" not in (folder / "hub.log").read_bytes():
+                await asyncio.sleep(0.01)
+            journal = await JournalThread.open(folder / "journal.db")
+            public = seal.PrivateKeys.parse(keys.read_text()).public
+            config = Mqtt(host="127.0.0.1", port=port)
+            uplink = Uplink(config, "360481", 1, journal, seal.device_key(folder / "device.key"), public, dict)
+            began = time.perf_counter()
+            task = asyncio.create_task(uplink.run())
+            while uplink.acked < journal.head:
+                await asyncio.sleep(0.002)
+            took = time.perf_counter() - began
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await journal.close()
+    finally:
+        hub.terminate()
+        await hub.wait()
+    store = Store(folder / "hub.db")
+    stored: int = store.rows("SELECT count(*) FROM fact").fetchone()[0]
+    store.close()
+    return took, stored
+
+
+async def _publish(lines: bytes, port: int) -> float:
+    began = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(
+        *("mosquitto_pub", "-h", "127.0.0.1", "-p", str(port), "-t", "bench", "-q", "1", "-l"), stdin=subprocess.PIPE
+    )
+    await process.communicate(lines)
+    return time.perf_counter() - began
+
+
+def _frame_bytes(journal: Journal, sizes: Sequence[int]) -> float:
+    """Per fact, over the first frames."""
+    key, after, sent, prev = seal.SigningKey.generate(), 0, 0, frames.genesis(journal.epoch)
+    while after < min(5000, len(sizes)):
+        rows = journal.read(after)
+        sent += len(frames.pack(rows, site="360481", kiosk=1, epoch=journal.epoch, prev=prev, kid=bytes(8), key=key))
+        after, prev = rows[-1].seq, rows[-1].chain
+    return sent / after
+
+
+async def _measure(folder: Path, scale: float) -> Section:
+    seal.write_pair(folder / "keys")
+    source = folder / "source"
+    history.build(source / "journal.db", max(1000, round(PEOPLE * scale)), snapshot=False)
+    with Journal.open_readonly(source / "journal.db") as journal:
+        sizes = [len(row.body) for at in range(0, journal.head, 100) for row in journal.read(at, 100, 1 << 20)]
+        on_wire = _frame_bytes(journal, sizes)
+    letters = string.ascii_letters + string.digits
+    lines = b"\n".join("".join(random.choices(letters, k=size)).encode() for size in sizes) + b"\n"
+    drains: list[float] = []
+    pubs: list[float] = []
+    for turn in range(ROUNDS):
+        async with open_broker() as broker:  # a new one: the old one remembers that all was acknowledged
+            pubs.append(len(sizes) / await _publish(lines, broker.port))
+            took, stored = await _drain(folder / f"turn{turn}", source, broker.port, folder / "keys/private.key")
+        if stored != len(sizes):
+            raise RuntimeError(f"{stored} of {len(sizes)} facts are stored")
+        drains.append(len(sizes) / took)
+    ours, theirs = statistics.median(drains), statistics.median(pubs)
+    rows = [
+        ("uplink → mosquitto → hub, acknowledged", number(ours), number(min(drains)), f"{number(ours / theirs)}×"),
+        ("mosquitto_pub -l -q 1", number(theirs), number(min(pubs)), "1.00×"),
+    ]
+    about = f"{ABOUT} {number(on_wire)} bytes, of {number(statistics.mean(sizes))} in the journal; {len(sizes):,} facts, {ROUNDS} turns."
+    target = Target("facts/s against messages/s", ours / theirs, 1, "×", least=True)
+    return Section("(d) Backlog", about, ("path", "median per s", "slowest per s", "ratio"), rows, [target])
+
+
+def run(folder: Path, scale: float) -> Section:
+    return asyncio.run(_measure(folder, scale))

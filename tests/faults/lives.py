@@ -1,0 +1,192 @@
+"""The real daemon at work, killed at random instants, and what must hold after each kill."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from PIL import Image
+
+from hub.report import report
+from hub.store import Store
+from kiosk import seal
+from kiosk.facts import Bound, Entry, LabelPrinted, TubeClosed
+from kiosk.journal import Journal
+from kiosk.people import person
+from kiosk.simulate.brokers import RunningBroker
+from kiosk.simulate.rig import Rig, StartError
+from kiosk.site import Setup, Site, refold
+from tests.faults.invariants import audit, registered
+from tests.support.labels import read
+from tests.support.post import until
+
+LOAD_S = 0.4
+"""A kill comes within this time of work, or of a start."""
+
+
+class Life:
+    """One kiosk and its residents. What they see is kept in ``green``; who saw nothing comes again after the restart."""
+
+    def __init__(self, rig: Rig, seed: int) -> None:
+        self.rig = rig
+        self.kills = 0
+        self.green: set[bytes] = set()
+        self.labels: list[str] = []
+        self._chance = random.Random(seed)
+        self._resident = 0
+        data = rig.config.kiosk.data_dir
+        data.mkdir(parents=True)
+        public = seal.PublicKeys.parse(rig.config.seal.public_key)
+        self._sealer = seal.Sealer(public, seal.digest_key("file", data / "digest.key"))
+        self._setup = Setup.of(rig.config)
+
+    @property
+    def people(self) -> int:
+        return len(self.green)
+
+    async def killed_once(self) -> None:
+        """A start, work, a kill, and the checks after the next start, which is left running."""
+        if self.rig.kiosk is None:
+            await self.rig.start()
+        await self._work_until_killed()
+        self.kills += 1
+        if self._chance.random() < 0.2:
+            await self._killed_while_starting()
+        self.rig.printer.stalled = False
+        await self.rig.start()
+        await self.check()
+
+    async def _work_until_killed(self) -> None:
+        self.rig.printer.stalled = self._chance.random() < 0.3
+        work = [asyncio.create_task(self._residents()), asyncio.create_task(self._volunteer())]
+        await asyncio.wait(work, timeout=self._chance.uniform(0, LOAD_S), return_when=asyncio.FIRST_EXCEPTION)
+        await self.rig.kill()
+        await self.rig.panel.wait_online(False)
+        for task in work:
+            task.cancel()
+        for ended in await asyncio.gather(*work, return_exceptions=True):
+            if not isinstance(ended, asyncio.CancelledError | ConnectionError):
+                raise ended
+
+    async def _killed_while_starting(self) -> None:
+        start = asyncio.create_task(self.rig.start())
+        await asyncio.wait([start], timeout=self._chance.uniform(0, 2 * LOAD_S))
+        await self.rig.kill()
+        with contextlib.suppress(StartError):
+            await start
+        self.kills += 1
+
+    async def _residents(self) -> None:
+        while True:
+            number, since = self._resident, len(self.rig.panel.history)
+            before = self.rig.panel.state.signal
+            try:
+                answer = (await self.rig.visit(person(number), f"HC1:0:phone-{number}")).buzzer
+            finally:
+                if any(each.buzzer == "accepted" and each.signal > before for each in self.rig.panel.history[since:]):
+                    self.green.add(self._sealer.digest(person(number).number))
+            if answer == "released":  # not meant for the resident, who shows the card once more
+                continue
+            assert answer in ("accepted", "repeat", "refused"), f"resident {number} was told {answer}"
+            if answer == "refused":  # too many groups wait for their labels
+                assert self.rig.printer.stalled, f"resident {number} was refused"
+                await asyncio.Event().wait()
+            self._resident += 1
+
+    async def _volunteer(self) -> None:
+        while True:
+            await self.rig.release()
+
+    # What must hold -----------------------------------------------------------------------------------------------
+
+    async def check(self) -> None:
+        """After a start, before anybody comes: the labels that are missing come out, and nothing else happens."""
+        await until(lambda: not self._unlabelled(), "a label for every closed tube")
+        entries = self.rig.entries()
+        audit(entries)
+        people = registered(entries)
+        assert self.green <= people.keys(), "somebody was told green and is not in the journal"
+        assert max(people.values(), default=1) == 1, "somebody is in the journal twice"
+        positions: dict[str, list[int]] = {}
+        for entry in entries:
+            if isinstance(entry.fact, Bound):
+                positions.setdefault(entry.fact.tube, []).append(entry.fact.position)
+        assert all(each == list(range(1, len(each) + 1)) for each in positions.values()), "a tube with a gap"
+        try:
+            await until(lambda: self._status() == self._folded())
+        except AssertionError:
+            raise AssertionError(f"the status {self._status()} is not the journal's {self._folded()}") from None
+
+    def _unlabelled(self) -> set[str]:
+        """The closed tubes without a label, by the paper and by the journal. A label nobody wants is an error at once."""
+        while self.rig.labels:
+            self.labels.append(_number(self.rig.labels.pop(0)))
+        facts = [entry.fact for entry in self.rig.entries()]
+        closed = [fact.tube for fact in facts if isinstance(fact, TubeClosed)]
+        assert len(set(closed)) == len(closed), "a tube was closed twice"
+        assert set(self.labels) <= set(closed), "a label of a tube that was not closed"
+        told = {fact.tube for fact in facts if isinstance(fact, LabelPrinted)}
+        return set(closed) - (set(self.labels) & told)
+
+    def _status(self) -> dict[str, object]:
+        status = self.rig.status()
+        keys = ("people", "waiting", "tubes_closed", "unlabelled", "groups_released")
+        return {key: status.get(key) for key in keys} | {
+            "members": status.get("group", {}).get("members"),
+            "seq": status.get("journal", {}).get("seq"),
+        }
+
+    def _folded(self) -> dict[str, object]:
+        entries = list(enumerate(self.rig.entries(), 1))
+        site = refold(Site(self._setup), entries)
+        return {
+            "people": site.registration.people,
+            "waiting": site.release.waiting,
+            "tubes_closed": site.pooling.closed,
+            "unlabelled": len(site.labelling.wanted),
+            "groups_released": site.release.released,
+            "members": site.release.open.people,
+            "seq": len(entries),
+        }
+
+    async def check_command_post(self) -> None:
+        """Every fact arrives, once."""
+
+        def acknowledged() -> bool:
+            journal = self.rig.status()["journal"]
+            return journal["acked"] == journal["seq"]
+
+        await until(acknowledged, "all facts acknowledged")
+        await self.rig.stop_hub()
+        store = Store(self.rig.hub_db)
+        try:
+            (told,) = report(store).journals
+            ids = [row[0] for row in store.rows("SELECT id FROM fact ORDER BY seq").fetchall()]
+        finally:
+            store.close()
+        assert (told.sound, told.doubled) == (True, 0)
+        with Journal.open_readonly(self.rig.config.kiosk.data_dir / "journal.db") as journal:
+            assert ids == [row.id for row in journal.read(0, journal.head, 1 << 30)]
+
+
+@contextlib.asynccontextmanager
+async def open_life(
+    folder: Path, seed: int, *, broker: RunningBroker | None = None, mutant: str = ""
+) -> AsyncIterator[Life]:
+    """``mutant``: of tests.support.kill_mutants."""
+    tables = {
+        "policy": {"pool_size": random.Random(seed).choice((1, 5, 10)), "group_size": 10},
+        "devices.card": {"poll_s": 0.01, "same_card_s": 0.05},
+    }
+    command = ("-m", "tests.support.kill_mutants", mutant) if mutant else ("-m", "kiosk")
+    async with Rig(folder, tables, mqtt_port=broker.port if broker else None, command=command) as rig:
+        if broker is not None:
+            await rig.start_hub()
+        yield Life(rig, seed)
+
+
+def _number(label: Image.Image) -> str:
+    numbers = read(label)
+    assert len(numbers) == 1, f"a label that reads as {numbers}"
+    return numbers[0]

@@ -63,7 +63,7 @@ class SdtCard(Table, frozen=True, tag_field="driver", tag="sdt"):
     port: str
     baud: Baud = 115200
     poll_s: Positive = 0.3
-    same_card_s: Positive = 5.0  # a card left on the reader is not read again for this long
+    same_card_s: Positive = 2.0  # a card left on the reader is not read again for this long
     newest_address: bool = True
 
 

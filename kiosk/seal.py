@@ -220,9 +220,9 @@ def normal_number(number: str) -> str:
 class Sealer(Private):
     """Turns people and codes into subjects. It cannot turn them back.
 
-    ``key``: 32 bytes; digests are equal only under the same key. ``prepare``, called while nobody waits, halves the time
-    that a person does: what a sealed box needs beside its content are a fresh key and what it shares with the command
-    post's. They serve for one box, and are forgotten with it.
+    ``key``: 32 bytes; digests are equal only under the same key. ``prepare``, called while nobody waits, makes the key
+    pair of the next box and what it shares with the command post's: nearly all of the work, and the same for whoever
+    comes. They serve for one box and are forgotten with it.
     """
 
     def __init__(self, public: PublicKeys, key: bytes) -> None:
@@ -259,7 +259,7 @@ class Sealer(Private):
         return hashlib.blake2b(text.encode(), digest_size=16, key=self._key, person=b"kiosk-" + domain).digest()
 
     def _seal(self, content: dict[str, str]) -> bytes:
-        """As crypto_box_seal of libsodium does: the fresh public key, then the box under a nonce of both public keys."""
+        """As libsodium's crypto_box_seal does: the fresh public key, then the box under a nonce of both public keys."""
         (own, shared), self._fresh = self._fresh or self._pair(), None
         nonce = hashlib.blake2b(own + self._public, digest_size=crypto_box_NONCEBYTES).digest()
         return own + crypto_box_easy_afternm(sodium_pad(msgspec.msgpack.encode(content), _PAD_BYTES), nonce, shared)

@@ -33,11 +33,11 @@ ROUNDS = 15
 PIECE = 64
 
 ABOUT = """\
-One thread, in pieces of 64 bytes as a UART's buffer hands them over. The wire: 115,200 baud = 11,520 bytes/s, the code
-scanner's 9,600 baud = 960 bytes/s, a full-speed USB keyboard's 1,000 reports/s, the panel's 10 changes/s, and for the
-uplink's frames a mobile line of 1 Mbit/s. A printer's codec makes a label of 50 × 30 mm; what counts are the bytes it
-puts on the line of 115,200 baud; a status is its queries and answers. ZPL is compressed: the same label in one fifth of the bytes, so that its wire is busy
-for a fifth of the time, too; it is measured against the bytes of the picture that the line would otherwise carry."""
+One thread, bytes in pieces of 64 as a UART hands them over. The wires: 115,200 baud = 11,520 bytes/s; the code scanner's
+9,600 baud = 960 bytes/s; 1,000 reports/s of a full-speed USB keyboard; ten changes of the panel a second; and for the
+uplink's frames a mobile line of 1 Mbit/s. Of a printer's codec the bytes of a label of 50 × 30 mm count that it puts on
+a line of 115,200 baud, of a status its queries and answers. ZPL compresses to a fifth and is measured by the bytes of
+the picture, which the line would otherwise carry."""
 
 
 def _pieces(data: bytes) -> list[bytes]:

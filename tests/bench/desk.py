@@ -1,5 +1,5 @@
-"""The far side of the desk without an event loop in the way: a card reader on a pseudo-terminal, a lamp box on the panel
-socket, a printer on another pseudo-terminal, all served by one blocking loop that notes the time of what matters."""
+"""The far side of the desk without an event loop in the way: card reader and printer on pseudo-terminals, lamp box on
+the panel's socket, all served by one blocking loop that notes the time of what matters."""
 
 import os
 import select
@@ -22,7 +22,7 @@ from kiosk.drivers.panel_socket.codec import Edge, Lines, decode_panel, encode
 from kiosk.panel import Panel
 
 PATIENCE_S = 60.0
-HELD_S = 0.31
+HELD_S = 0.45
 RAM = Path("/dev/shm")
 
 

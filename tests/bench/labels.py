@@ -89,8 +89,7 @@ def run(_folder: Path, scale: float) -> Section:
     def of_ours(make: Callable[[int], bool]) -> Callable[[], object]:
         return lambda: make(next(serial))
 
-    for language in PRINTERS:
-        works.append((own[language], of_ours(_own(language))))
+    works += [(own[language], of_ours(_own(language))) for language in PRINTERS]
     works += [(samples, of_peer(name, draw)) for name, (samples, draw) in peers.items()]
     interleave(count, *works)
     rows = [

@@ -29,21 +29,27 @@ from kiosk.seal import PrivateKeys, Sealer
 from kiosk.site import Setup, Site
 from tests.bench.desk import Desk
 from tests.bench.measure import MS, Samples, Section, Target, times
+from tests.support.shim.shim import Shim
 
 POLICY = {"health_code": "off"}
 SLOW_US = 20_000
-SHIM = Path(__file__).with_name("slow_sync.c")
 
 ABOUT = """\
 One card is one step here (`health_code = "off"`): Registered and Bound, now and then the facts of a tube and a group.
-**Floor**: one `INSERT` and `COMMIT` of as many bytes as a step has, by bare apsw with the journal's pragmas, in a file
-beside it. **In the process**: from the bytes of the card frame (1,295, photo included) given to the decoder to the bytes
-of the panel's line: decoded, checked, sealed, decided, committed by the journal's thread, panel computed and encoded, in
-the daemon's own classes on an event loop. **The daemon**: from the last byte of the same frame written to the reader's
-pseudo-terminal to the changed line read from the panel's socket, with a daemon of its own process; this adds two system
-calls' worth of kernel, two wake-ups of a process and the driver. Floor and path take turns, one by one. Label: from the
-last byte of the card that fills a tube to the first byte of its label on the printer's line, group closed and committed
-between. Slowed: every fsync and fdatasync of all of them takes 20 ms longer (a preloaded library), as on a memory card."""
+
+- Floor: one `INSERT` and `COMMIT` of as many bytes as such a step has, by bare apsw with the journal's pragmas, in a file
+  beside it.
+- In the process: from the bytes of the card's frame (1,299, with the photo) given to the decoder to the bytes of the
+  panel's line: decoded, checked, sealed, decided, committed by the journal's thread, panel computed and encoded, by the
+  daemon's own classes on an event loop.
+- The daemon, wire to wire: from the last byte of the same frame written to the reader's pseudo-terminal to the changed
+  line read from the panel's socket. The daemon is a process of its own, so this adds the kernel's part and the waking of
+  two processes.
+- Label on the wire: from the last byte of the card that fills a tube to the first byte of its label on the printer's
+  line; group and tube are closed and committed between.
+
+Floor and path take turns, one by one, and the daemon is at rest when the floor is measured. "fsync + 20 ms": every fsync
+and fdatasync, of floor and path alike, takes 20 ms longer (a preloaded library), as on a memory card."""
 
 
 class Floor:
@@ -160,12 +166,10 @@ def measure(folder: Path, count: int) -> dict[str, dict[str, list[float]]]:
 
 def in_its_own_process(folder: Path, count: int, slow_us: int) -> dict[str, dict[str, list[float]]]:
     """`measure`, with every fsync of that process and of the daemon it starts slowed."""
-    env = dict(os.environ)
-    if slow_us:
-        library = folder.with_suffix(".so")
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, SHIM, "-ldl"], check=True)
-        env |= {"LD_PRELOAD": str(library), "SYNC_US": str(slow_us)}
+    shim = Shim(folder, folder.with_suffix(".shim"))
+    shim.control.sync_us = slow_us
     command = [sys.executable, "-m", "tests.bench.scan", str(folder), str(count)]
+    env = os.environ | (shim.env if slow_us else {})
     done = subprocess.run(command, check=True, env=env, stdout=subprocess.PIPE)
     found: dict[str, dict[str, list[float]]] = json.loads(done.stdout)
     return found

@@ -18,13 +18,13 @@ VISITORS = 40
 
 ABOUT = """\
 The daemon as a process of its own, from its fork to its READY=1 to the service manager (sd_notify), which it says when
-runner and journal have answered; the journals were made by the real flows, one person a second, every group released.
-"Whole": without a snapshot, every fact folded; "snapshot": from the last snapshot the runner would have made. Floor: the
-same interpreter importing the daemon's modules and leaving. All take turns. Pages of the files are in the cache; a
-memory card adds its reading time, about 0.2 s for each 10 MB of journal. Memory is that of the daemon's process from
-/proc (resident, and its peak) after the start on that journal and then 40 more people through the desk: card reader,
-labels drawn, decoded again and printed, groups released. 20,000 people, ready: 1 s here stands for 5 s on a Raspberry
-Pi 4, which is four to five times slower."""
+runner and journal have answered. The journals were made by the real flows, one person a second, every group released.
+"Whole": no snapshot, every fact is folded; "snapshot": with the last one the runner would have made. Floor: the same
+interpreter importing the daemon's modules and leaving. All take turns. The files are in the page cache; a memory card
+adds its reading time. 1 s here stands for 5 s on a Raspberry Pi 4.
+
+Memory is that of the daemon's process (resident, and its peak) after the start on that journal and then 40 more people
+at the desk: cards read, labels drawn, decoded again and printed, groups released, the uplink without its broker."""
 
 
 def _memory(pid: int) -> tuple[float, float]:

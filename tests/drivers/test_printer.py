@@ -225,6 +225,7 @@ async def test_unplugged_within_a_label_and_back(kind, tmp_path):
 
 
 async def test_an_idle_printer_that_goes_away_is_noticed_and_one_not_there_yet_is_no_crash(tmp_path):
+    (tmp_path / "printer").symlink_to("/dev/unplugged")
     config = TsplPrinter(port=str(tmp_path / "printer"))
     sim = SimPrinter(config)
     async with at_work(config) as desk:

@@ -73,7 +73,8 @@ class Life:
         start = asyncio.create_task(self.rig.start())
         await asyncio.wait([start], timeout=self._chance.uniform(0, 2 * LOAD_S))
         await self.rig.kill()
-        with contextlib.suppress(StartError):
+        start.cancel()
+        with contextlib.suppress(StartError, asyncio.CancelledError):
             await start
         self.kills += 1
 

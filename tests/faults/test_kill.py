@@ -18,7 +18,9 @@ async def _lives(folder: Path, seed: int, kills: int, *, line: bool = False, mut
 
     async def life(number: int) -> None:
         own = seed * 10 + number
-        async with open_life(folder / str(own), own, broker=broker, mutant=mutant) as it:
+        async with contextlib.AsyncExitStack() as stack:
+            broker = await stack.enter_async_context(open_broker()) if line else None
+            it = await stack.enter_async_context(open_life(folder / str(own), own, broker=broker, mutant=mutant))
             while it.kills < kills:
                 try:
                     await it.killed_once()
@@ -28,11 +30,9 @@ async def _lives(folder: Path, seed: int, kills: int, *, line: bool = False, mut
             if broker is not None:
                 await it.check_command_post()
 
-    async with contextlib.AsyncExitStack() as stack:
-        broker = await stack.enter_async_context(open_broker()) if line else None
-        async with asyncio.TaskGroup() as group:
-            for number in range(2):
-                group.create_task(life(number))
+    async with asyncio.TaskGroup() as group:
+        for number in range(2):
+            group.create_task(life(number))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -49,10 +49,10 @@ async def test_killed_at_random_instants(tmp_path: Path, seed: int) -> None:
         ("starts_from_nothing", ""),
     ],
 )
-async def test_mutants_are_caught(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mutant: str, found: str
-) -> None:
+async def test_mutants_are_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mutant: str, found: str) -> None:
     monkeypatch.setattr("tests.support.post.PATIENCE_S", 3)
     with pytest.raises(ExceptionGroup) as caught:
         await _lives(tmp_path, 5, KILLS, mutant=mutant)
-    assert all(isinstance(error, AssertionError) and found in str(error) for error in caught.value.exceptions)
+    for error in caught.value.exceptions:
+        assert isinstance(error, AssertionError)
+        assert found in str(error)

@@ -78,11 +78,12 @@ class SimPrinter:
         self._start(self._serve_pty(master))
 
     def unplug(self) -> None:
-        """Pulls the plug: the tty hangs up, its link goes, and what the printer had not printed is forgotten."""
+        """Pulls the plug: the tty hangs up, its link leads nowhere, and what the printer had not printed is forgotten."""
         for task in list(self._tasks):
             task.cancel()
         if self._ends is not None and self._link is not None:
             self._link.unlink(missing_ok=True)
+            self._link.symlink_to("/dev/unplugged")
             for end in self._ends:
                 os.close(end)
             self._ends = None

@@ -47,8 +47,8 @@ class Port(Protocol):
 async def open_port(path: str, baud: int, within: float) -> AsyncIterator[Port]:
     """Opens what ``path`` names, for this owner alone.
 
-    A path that does not exist is made as a plain file if its name has a suffix ("labels.bin") and it lies outside /dev;
-    otherwise it is a device that is not plugged in, and raises OSError.
+    A path outside /dev that does not exist is made as a plain file; under /dev, or behind a symbolic link, it is a device
+    that is not plugged in, and raises OSError.
     """
     port = await TcpPort.connect(path, within) if path.startswith("tcp://") else _open_path(path, baud)
     try:
@@ -62,7 +62,7 @@ def _open_path(path: str, baud: int) -> Port:
     try:
         found = where.stat()
     except FileNotFoundError:
-        if not where.suffix or where.is_relative_to("/dev") or where.is_symlink():
+        if where.is_relative_to("/dev") or where.is_symlink():
             raise
         return FilePort(path)
     if stat.S_ISREG(found.st_mode):

@@ -93,24 +93,19 @@ def fold(site: Site, change: Fact | Note, at: Stamp) -> Site:
 
 def decide(site: Site, event: Event, at: Stamp) -> Step:
     """Everything that follows from one event: pure, and finished when no flow has anything more to say."""
+    facts: list[Fact] = []
+    orders: list[Order] = []
     items: list[Event | Fact] = [event]
-    step = Step(site, [], [])
     for item in items:
         for flow in FLOWS:
-            step = _take(step, flow.react(step.site, item, at), items, at)
-    return step
-
-
-def _take(step: Step, said: Iterable[Fact | Note | Order], items: list[Event | Fact], at: Stamp) -> Step:
-    site, facts, orders = step
-    for thing in said:
-        if isinstance(thing, Order):
-            orders.append(thing)
-            continue
-        site = fold(site, thing, at)
-        if isinstance(thing, Fact):
-            facts.append(thing)
-            items.append(thing)
+            for said in flow.react(site, item, at):
+                if isinstance(said, Order):
+                    orders.append(said)
+                    continue
+                site = fold(site, said, at)
+                if isinstance(said, Fact):
+                    facts.append(said)
+                    items.append(said)
     return Step(site, facts, orders)
 
 

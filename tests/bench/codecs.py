@@ -33,7 +33,7 @@ ROUNDS = 15
 PIECE = 64
 
 ABOUT = """\
-One thread, bytes in pieces of 64 as a UART hands them over. The wires: 115,200 baud = 11,520 bytes/s; the code scanner's
+One thread, bytes in pieces of 64 as a UART hands them over. The wires: 115,200 baud = 11,520 bytes/s; the scanner's
 9,600 baud = 960 bytes/s; 1,000 reports/s of a full-speed USB keyboard; ten changes of the panel a second; and for the
 uplink's frames a mobile line of 1 Mbit/s. Of a printer's codec the bytes of a label of 50 × 30 mm count that it puts on
 a line of 115,200 baud, of a status its queries and answers. ZPL compresses to a fifth and is measured by the bytes of

@@ -19,6 +19,7 @@ from kiosk.drivers.idcard import card as contents
 from kiosk.drivers.idcard.codec import Command, RequestDecoder, Response, Status, encode_response
 from kiosk.drivers.idcard.sim import PHOTO, SAM_ID
 from kiosk.drivers.panel_socket.codec import Edge, Lines, decode_panel, encode
+from kiosk.drivers.printer.paper import TsplPaper
 from kiosk.panel import Panel
 
 PATIENCE_S = 60.0
@@ -65,6 +66,7 @@ class Desk:
         self._folder = folder
         self._requests = RequestDecoder()
         self._lines = Lines()
+        self._paper = TsplPaper()
         self._payload: bytes | None = None
         self._box: socket.socket | None = None
 
@@ -136,10 +138,11 @@ class Desk:
 
     def _print(self) -> None:
         data = os.read(self._printer.fd, 65536)
-        if data.startswith(b"SIZE"):
+        if b"SIZE " in data:
             self.label_at = time.perf_counter()
-        if data.endswith(b"\x1b!?"):
-            os.write(self._printer.fd, b"\0")
+        for deed in self._paper.feed(data):
+            if isinstance(deed, bytes):
+                os.write(self._printer.fd, b"\0")  # well, and not busy
 
     def _answer(self) -> None:
         for request in self._requests.feed(os.read(self._reader.fd, 4096)):

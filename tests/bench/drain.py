@@ -111,8 +111,8 @@ async def _measure(folder: Path, scale: float) -> Section:
         ("mosquitto_pub -l -q 1", number(theirs), number(min(pubs)), "1.00×"),
     ]
     about = (
-        f"{ABOUT} {len(sizes):,} facts, {ROUNDS} turns. A fact's body has {number(statistics.mean(sizes))} bytes in the "
-        f"journal and {number(on_wire)} on the wire, its share of the frame included (the sealed boxes do not compress)."
+        f"{ABOUT} {len(sizes):,} facts, {ROUNDS} turns. A fact's body has {number(statistics.mean(sizes))} bytes in "
+        f"the journal and {number(on_wire)} on the wire, its share of the frame included; sealed boxes do not compress."
     )
     target = Target("facts/s against messages/s", ours / theirs, 1, "×", least=True)
     return Section("(d) Backlog", about, ("path", "median per s", "slowest per s", "ratio"), rows, [target])

@@ -37,19 +37,19 @@ SLOW_US = 20_000
 ABOUT = """\
 One card is one step here (`health_code = "off"`): Registered and Bound, now and then the facts of a tube and a group.
 
-- Floor: one `INSERT` and `COMMIT` of as many bytes as such a step has, by bare apsw with the journal's pragmas, in a file
-  beside it.
+- Floor: one `INSERT` and `COMMIT` of as many bytes as such a step has, by bare apsw with the journal's pragmas, in a
+  file beside it.
 - In the process: from the bytes of the card's frame (1,299, with the photo) given to the decoder to the bytes of the
   panel's line: decoded, checked, sealed, decided, committed by the journal's thread, panel computed and encoded, by the
   daemon's own classes on an event loop.
 - The daemon, wire to wire: from the last byte of the same frame written to the reader's pseudo-terminal to the changed
-  line read from the panel's socket. The daemon is a process of its own, so this adds the kernel's part and the waking of
-  two processes.
+  line read from the panel's socket. The daemon is a process of its own: this adds the kernel and the waking of two
+  processes.
 - Label on the wire: from the last byte of the card that fills a tube to the first byte of its label on the printer's
   line; group and tube are closed and committed between.
 
-Floor and path take turns, one by one, and the daemon is at rest when the floor is measured. "fsync + 20 ms": every fsync
-and fdatasync, of floor and path alike, takes 20 ms longer (a preloaded library), as on a memory card."""
+Floor and path take turns, one by one, and the daemon is at rest when the floor is measured. "fsync + 20 ms": every
+fsync and fdatasync, of floor and path alike, takes 20 ms longer (a preloaded library), as on a memory card."""
 
 
 class Floor:

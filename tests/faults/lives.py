@@ -11,7 +11,7 @@ from PIL import Image
 from hub.report import report
 from hub.store import Store
 from kiosk import seal
-from kiosk.facts import Bound, Entry, LabelPrinted, TubeClosed
+from kiosk.facts import Bound, LabelPrinted, TubeClosed
 from kiosk.journal import Journal
 from kiosk.people import person
 from kiosk.simulate.brokers import RunningBroker
@@ -26,7 +26,7 @@ LOAD_S = 0.4
 
 
 class Life:
-    """One kiosk and its residents. What they see is kept in ``green``; who saw nothing comes again after the restart."""
+    """One kiosk and its residents. ``green``: who saw it. Who saw nothing comes again after the restart."""
 
     def __init__(self, rig: Rig, seed: int) -> None:
         self.rig = rig
@@ -70,12 +70,10 @@ class Life:
                 raise ended
 
     async def _killed_while_starting(self) -> None:
-        start = asyncio.create_task(self.rig.start())
-        await asyncio.wait([start], timeout=self._chance.uniform(0, 2 * LOAD_S))
+        with contextlib.suppress(TimeoutError, StartError):
+            async with asyncio.timeout(self._chance.uniform(0, 2 * LOAD_S)):
+                await self.rig.start()
         await self.rig.kill()
-        start.cancel()
-        with contextlib.suppress(StartError, asyncio.CancelledError):
-            await start
         self.kills += 1
 
     async def _residents(self) -> None:
@@ -103,7 +101,6 @@ class Life:
 
     async def check(self) -> None:
         """After a start, before anybody comes: the labels that are missing come out, and nothing else happens."""
-        await until(lambda: not self._unlabelled(), "a label for every closed tube")
         entries = self.rig.entries()
         audit(entries)
         people = registered(entries)
@@ -114,13 +111,14 @@ class Life:
             if isinstance(entry.fact, Bound):
                 positions.setdefault(entry.fact.tube, []).append(entry.fact.position)
         assert all(each == list(range(1, len(each) + 1)) for each in positions.values()), "a tube with a gap"
+        await until(lambda: not self._unlabelled(), "a label for every closed tube")
         try:
             await until(lambda: self._status() == self._folded())
         except AssertionError:
             raise AssertionError(f"the status {self._status()} is not the journal's {self._folded()}") from None
 
     def _unlabelled(self) -> set[str]:
-        """The closed tubes without a label, by the paper and by the journal. A label nobody wants is an error at once."""
+        """The closed tubes without a label, by the paper and by the journal."""
         while self.rig.labels:
             self.labels.append(_number(self.rig.labels.pop(0)))
         facts = [entry.fact for entry in self.rig.entries()]

@@ -1,5 +1,5 @@
-"""Kiosks that are wrong, each in one way that a kill must bring to light: `python -m tests.support.kill_mutants NAME run
---config FILE`. A commit that is never synced is none of them: what a killed process has written, the kernel still has.
+"""Kiosks that are wrong, each in one way that a kill must bring to light: `python -m tests.support.kill_mutants NAME
+run --config FILE`. A commit that is never synced is none of them: what a killed process wrote, the kernel still has.
 """
 
 import asyncio

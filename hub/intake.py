@@ -28,6 +28,10 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+_INCIDENT = b"incident-raised"
+"""In the body of every fact that is one; few others are decoded."""
+
+
 class Intake:
     """Takes messages as they come from the broker or from files. Every method runs inside ``store.transaction()``.
 
@@ -86,8 +90,9 @@ class Intake:
                 f"two histories of journal {frame.epoch.hex()} from {frame.first} on: the card was copied or restored"
             )
             self._alarm(frame.site, frame.kiosk, what)
-        if kept.new and topic.endswith("/incident"):
-            self._incident(frame, facts[0].body)
+        for seq, fact in enumerate(facts, frame.first):
+            if _INCIDENT in fact.body:
+                self._incident(frame, seq, fact.body)
         return place
 
     def state(self, topic: str, data: bytes) -> Place | None:
@@ -136,14 +141,13 @@ class Intake:
             now=self._now(),
         )
 
-    def _incident(self, frame: Frame, body: bytes) -> None:
+    def _incident(self, frame: Frame, seq: int, body: bytes) -> None:
         try:
             fact = msgspec.msgpack.decode(body, type=Entry).fact
         except msgspec.MsgspecError:
-            kind = "unknown"
-        else:
-            kind = fact.kind if isinstance(fact, IncidentRaised) else "unknown"
-        self._alarm(frame.site, frame.kiosk, f"incident at {frame.epoch.hex()}/{frame.first}: {kind}")
+            return
+        if isinstance(fact, IncidentRaised):
+            self._alarm(frame.site, frame.kiosk, f"incident at {frame.epoch.hex()}/{seq}: {fact.kind}")
 
     def _apart(self, topic: str, why: str, data: bytes, *, signed: bool = False) -> None:
         if self.store.set_apart(topic, why, data, self._now(), signed=signed):

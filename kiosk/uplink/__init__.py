@@ -100,8 +100,8 @@ class Uplink:
 
     @property
     def refusal(self) -> str | None:
-        """What the broker or the command post refuses. A line that is merely down refuses nothing."""
-        return next((text for kind, text in self._issues.items() if kind != "link"), None)
+        """What the broker or the command post refuses. A line that is down, or a receiver that is, refuses nothing."""
+        return next((text for kind, text in self._issues.items() if kind not in ("link", "receiver")), None)
 
     def wake(self, incident: int | None = None) -> None:
         """New facts are in the journal; the one with sequence ``incident`` goes ahead of all others."""
@@ -191,7 +191,8 @@ class Uplink:
                 if leaf == "state":
                     link.hold = now  # a retained acknowledgement would have come before the answer to our first message
                 lost = code >= _FAILURE or (code == _NO_SUBSCRIBER and leaf != "state")
-                self._note(f"broker-{leaf}", f"the broker did not pass on {leaf}: {text}" if lost else "")
+                kind = "receiver" if code == _NO_SUBSCRIBER else f"broker-{leaf}"
+                self._note(kind, f"the broker did not pass on {leaf}: {text}" if lost else "")
                 if lost and leaf == "facts" and self._window.flights:
                     self._window.stall(now, random.uniform(0.5, 1))
 

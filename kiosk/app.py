@@ -203,6 +203,7 @@ class Kiosk:
             members=site.release.open.people,
             group_size=site.setup.policy.group_size,
             waiting=site.release.waiting,
+            oldest_wait_s=at.since(site.release.oldest) // 1000 if site.release.oldest is not None else 0,
             tubes_closed=site.pooling.closed,
             unlabelled=len(site.labelling.wanted),
             groups_released=site.release.released,

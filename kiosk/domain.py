@@ -128,6 +128,11 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
     trust: Trust = Trust.NONE
     zone: int = 8 * 3600
 
+    def since(self, earlier: "Stamp") -> int:
+        """Milliseconds passed; over a reboot only the wall clocks tell."""
+        passed = self.mono - earlier.mono if self.boot == earlier.boot else self.wall - earlier.wall
+        return max(0, passed)
+
     @property
     def day(self) -> int:
         """Days since 1970-01-01 in local time."""

@@ -41,6 +41,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     members: int = 0
     group_size: int = 10
     waiting: int = 0
+    oldest_wait_s: int = 0
     tubes_closed: int = 0
     unlabelled: int = 0
     groups_released: int = 0
@@ -172,6 +173,7 @@ def status(vitals: Vitals, issues: tuple[Issue, ...]) -> dict[str, Any]:
         "people": vitals.people,
         "group": {"members": vitals.members, "size": vitals.group_size},
         "waiting": vitals.waiting,
+        "oldest_wait_s": vitals.oldest_wait_s,
         "tubes_closed": vitals.tubes_closed,
         "unlabelled": vitals.unlabelled,
         "groups_released": vitals.groups_released,
@@ -254,7 +256,8 @@ def format_status(status: dict[str, Any]) -> str:
     lines = [
         f"kiosk      {status['state']}, {ready}",
         f"people     {status['people']}",
-        f"group      {group['members']} of {group['size']}, {status['waiting']} people waiting",
+        f"group      {group['members']} of {group['size']}",
+        f"waiting    {status['waiting']} people, the first for {status['oldest_wait_s'] // 60} min",
         f"released   {status['groups_released']} groups",
         f"tubes      {status['tubes_closed']} closed, {status['unlabelled']} without label",
         f"journal    {journal['seq']} facts, {journal['acked']} acknowledged, {unsent} to send",

@@ -139,12 +139,13 @@ def test_a_machine_that_tells_nothing(tmp_path):
 
 def test_the_keys_others_rely_on():
     issue = Issue("card-offline", 1_660_000_000_000, "check the cable")
-    found = status(but(devices={"card": False, "printer": True}), (issue,))
+    found = status(but(devices={"card": False, "printer": True}, oldest_wait_s=380), (issue,))
     assert found == {
         "ready": True,
         "people": 34,
         "group": {"members": 4, "size": 10},
         "waiting": 14,
+        "oldest_wait_s": 380,
         "tubes_closed": 3,
         "unlabelled": 1,
         "groups_released": 2,
@@ -155,7 +156,15 @@ def test_the_keys_others_rely_on():
         "issues": [{"code": "card-offline", "since": 1_660_000_000_000, "hint": "check the cable"}],
     }
     text = format_status(found | {"state": "running"})
-    for piece in ("ready", "34", "4 of 10", "20 to send", "card offline, printer online", "check the cable"):
+    for piece in (
+        "ready",
+        "34",
+        "4 of 10",
+        "14 people, the first for 6 min",
+        "20 to send",
+        "card offline, printer online",
+        "check the cable",
+    ):
         assert piece in text
     assert "none" in format_status(status(WELL, ()) | {"state": "running"})
 

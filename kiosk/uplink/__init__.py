@@ -301,8 +301,7 @@ class Uplink:
             at = msgspec.msgpack.decode(rows[0].body, type=Entry).at
         except msgspec.MsgspecError:
             return 0
-        now = self._clock.now()
-        return max(0, now.mono - at.mono if at.boot == now.boot else now.wall - at.wall)
+        return self._clock.now().since(at)
 
     async def _recall(self) -> None:
         try:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -193,6 +192,3 @@ def check(db: Path, rows: Rows) -> None:
     assert stored(db) == [row.id for row in rows.rows]
     journal = told(db, rows.epoch)
     assert (journal.sound, journal.upto, journal.doubled) == (True, rows.head, 0)
-
-
-PYTHON = sys.executable

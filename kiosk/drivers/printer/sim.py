@@ -78,7 +78,7 @@ class SimPrinter:
         self._start(self._serve_pty(master))
 
     def unplug(self) -> None:
-        """Pulls the plug: the tty hangs up, its link leads nowhere, and what the printer had not printed is forgotten."""
+        """Pulls the plug: the tty hangs up, its link leads nowhere, and what was not printed yet is forgotten."""
         for task in list(self._tasks):
             task.cancel()
         if self._ends is not None and self._link is not None:

@@ -47,8 +47,8 @@ class Port(Protocol):
 async def open_port(path: str, baud: int, within: float) -> AsyncIterator[Port]:
     """Opens what ``path`` names, for this owner alone.
 
-    A path outside /dev that does not exist is made as a plain file; under /dev, or behind a symbolic link, it is a device
-    that is not plugged in, and raises OSError.
+    A path outside /dev that does not exist is made as a plain file; under /dev, or behind a symbolic link, it is a
+    device that is not plugged in, and raises OSError.
     """
     port = await TcpPort.connect(path, within) if path.startswith("tcp://") else _open_path(path, baud)
     try:

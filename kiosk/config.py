@@ -16,6 +16,7 @@ class ConfigError(Exception):
 Positive = Annotated[float, Meta(gt=0, le=3600)]
 Baud = Literal[9600, 19200, 38400, 57600, 115200]
 Pin = Annotated[int, Meta(ge=0, le=27)]
+Where = Annotated[str, Meta(min_length=1)]
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -60,7 +61,7 @@ class NoDevice(Table, frozen=True, tag_field="driver", tag="none"):
 class SdtCard(Table, frozen=True, tag_field="driver", tag="sdt"):
     """Resident-ID-card reader module, SDT protocol."""
 
-    port: str
+    port: Where
     baud: Baud = 115200
     poll_s: Positive = 0.3
     same_card_s: Positive = 2.0  # a card left on the reader is not read again for this long
@@ -68,7 +69,7 @@ class SdtCard(Table, frozen=True, tag_field="driver", tag="sdt"):
 
 
 class SerialCode(Table, frozen=True, tag_field="driver", tag="serial"):
-    port: str
+    port: Where
     baud: Baud = 9600
     idle_s: Positive = 0.1  # a text without terminator ends after this silence
 
@@ -76,14 +77,14 @@ class SerialCode(Table, frozen=True, tag_field="driver", tag="serial"):
 class HidCode(Table, frozen=True, tag_field="driver", tag="hid"):
     """Keyboard wedge."""
 
-    device: str
+    device: Where
     gap_s: Positive = 0.15  # a longer gap between two keys throws the half code away
 
 
 class Printer(Table, frozen=True):
     """What all label printers share. ``port``: a tty, /dev/usb/lp0, a plain file, or tcp://host:port."""
 
-    port: str
+    port: Where
     baud: Baud = 115200
     label_mm: tuple[int, int] = (50, 30)
     dpi: Literal[203, 300] = 203
@@ -127,7 +128,7 @@ class GpioPanel(Table, frozen=True, tag_field="driver", tag="gpio"):
 
 
 class SocketPanel(Table, frozen=True, tag_field="driver", tag="socket"):
-    path: str
+    path: Where
 
 
 class Devices(Table, frozen=True):
@@ -138,7 +139,7 @@ class Devices(Table, frozen=True):
 
 
 class Mqtt(Table, frozen=True):
-    host: Annotated[str, Meta(min_length=1)]
+    host: Where
     port: Annotated[int, Meta(ge=1, le=65535)] = 1883
     tls: bool = False
     ca: Path | None = None

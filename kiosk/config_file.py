@@ -4,11 +4,12 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import inspect
 
-from kiosk.config import Config, ConfigError, NoDevice, Printer
+from kiosk.config import Config, ConfigError, GpioPanel, NoDevice, Printer
 
 
 def load(path: Path) -> Config:
@@ -75,14 +76,35 @@ def _agree(config: Config) -> None:
         try:
             check_layout(config.site.name, policy.specimen, printer.label_mm, printer.dpi)
         except LabelError as error:
-            wanted = f"a label that fits: {error}"
-            raise DisagreementError("devices.printer.label_mm", list(printer.label_mm), wanted) from None
+            keys = {"site name": ("site.name", config.site.name), "specimen": ("policy.specimen", policy.specimen)}
+            key, found = keys.get(error.field, ("devices.printer.label_mm", list(printer.label_mm)))
+            raise DisagreementError(key, found, f"a label that fits: {error}") from None
+        if not _is_port(printer.port):
+            raise DisagreementError("devices.printer.port", printer.port, 'a path or "tcp://host:port"')
         try:
             language_of(printer)
         except ValueError as error:
             raise DisagreementError("devices.printer", type(printer).__struct_config__.tag, str(error)) from None
+    if isinstance(config.devices.panel, GpioPanel):
+        pins = msgspec.structs.asdict(config.devices.panel)
+        del pins["factory"], pins["chip"]
+        taken: dict[int, str] = {}
+        for name, value in pins.items():
+            for pin in value if isinstance(value, tuple) else (value,):
+                if (other := taken.setdefault(pin, name)) != name or list(pins["bar"]).count(pin) > 1:
+                    raise DisagreementError(f"devices.panel.{name}", pin, f"a pin of its own: {other} has it")
     if (mqtt := config.mqtt) is not None and (mqtt.cert is None) != (mqtt.key is None):
         raise DisagreementError("mqtt.cert", str(mqtt.cert), "both mqtt.cert and mqtt.key, or neither")
+
+
+def _is_port(port: str) -> bool:
+    if "://" not in port:
+        return True
+    try:
+        where = urlsplit(port)
+        return where.scheme == "tcp" and bool(where.hostname) and where.port != 0 and not where.path.strip("/")
+    except ValueError:
+        return False
 
 
 def warnings(config: Config) -> list[str]:
@@ -100,6 +122,19 @@ def warnings(config: Config) -> list[str]:
         said.append("no [[health_code_formats]]: every health code counts as unknown")
     if isinstance(config.devices.printer, NoDevice):
         said.append('devices.printer.driver = "none": tube numbers must be written on the tubes by hand')
+    devices, needed = config.devices, config.policy.health_code
+    for name, device, used in (
+        ("card", devices.card, needed != "optional"),
+        ("code", devices.code, needed == "required"),
+    ):
+        if used and isinstance(device, NoDevice):
+            said.append(
+                f'devices.{name}.driver = "none" with policy.health_code = "{needed}": nobody can be registered'
+            )
+    for key in ("ca", "cert", "key", "password_file"):
+        path = getattr(config.mqtt, key, None)
+        if path is not None and not path.is_file():
+            said.append(f"mqtt.{key}: {path} is not there: the uplink cannot work")
     return said
 
 
@@ -120,8 +155,8 @@ def _explain(data: dict[str, Any], message: str) -> str:
         return f"{_dotted([*keys, unknown[1]])}: unknown key, expected one of: {', '.join(_fields(kind))}"
     if missing := re.search(r"missing required field `(.+)`", text):
         key = missing[1]
-        wanted = next((each.type for each in getattr(kind, "fields", ()) if each.encode_name == key), None)
-        return f"{_dotted([*keys, key])}: missing, expected {_expected(wanted) if wanted else 'a value'}"
+        wanted = next((each.type for each in getattr(kind, "fields", ()) if each.encode_name == key), kind)
+        return f"{_dotted([*keys, key])}: missing, expected {_expected(wanted).removeprefix(_DRIVER)}"
     expected = _expected(kind) if kind else text
     if keys and keys[-1] == "driver":
         expected = expected.removeprefix(_DRIVER)
@@ -201,7 +236,9 @@ def _expected(kind: Any) -> str:
             return "six digits in quotes" if kind.pattern == "^[0-9]{6}$" else f"text matching {kind.pattern}"
         case inspect.StrType():
             least, most = kind.min_length or 0, kind.max_length
-            return f"text of {least} to {most} characters in quotes" if most else "text in quotes"
+            return (
+                f"text of {least} to {most} characters in quotes" if most else "text in quotes" + ", not empty" * least
+            )
         case inspect.CustomType():
             return "a path in quotes"
         case inspect.TupleType():

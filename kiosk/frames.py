@@ -147,6 +147,16 @@ def link(chain: bytes, id_: bytes, body: bytes) -> bytes:
     return hashlib.sha256(chain + id_ + body).digest()
 
 
+def fitting(rows: Sequence[Row]) -> int:
+    """How many of these rows go into one frame."""
+    size = 0
+    for count, row in enumerate(rows[:MAX_FACTS]):
+        size += len(row.body)
+        if count and size > MAX_BODIES:
+            return count
+    return min(len(rows), MAX_FACTS)
+
+
 def pack(
     rows: Sequence[Row], *, site: str, kiosk: int, epoch: bytes, prev: bytes, kid: bytes, key: SigningKey
 ) -> bytes:

@@ -24,6 +24,8 @@ from kiosk.seal import Sealer
 
 log = logging.getLogger(__name__)
 
+LEAST_CODE = 4
+"""Characters. What is shorter is no code of any system: a key struck by chance, or noise that happens to be text."""
 NAMES_KEPT = 256
 """Names in RAM at most: more single tubes than that never wait for the printer."""
 
@@ -73,6 +75,8 @@ class Intake:
                 return CodePresented(subject, code.colour, subject.digest if code.ident else None)
             case recognise.TubeCode() as tube:
                 return TubeScanned(str(tube.number))
+            case recognise.Unknown() if len(text) < LEAST_CODE:
+                return Unusable(Reason.UNREADABLE)
             case recognise.Unknown():
                 return CodePresented(self._sealer.code(text, None, "unknown"), Colour.UNKNOWN)
             case recognise.BadTube() as bad:

@@ -31,6 +31,9 @@ FIRST_SAFE_SQLITE = (3, 51, 3)
 CHECK_WHOLE_BYTES = 64 * 1024 * 1024
 """A larger file is not walked page by page at each start, and its chain from the last snapshot on only."""
 
+BUSY_MS = 5000
+"""How long another reader or writer is waited for."""
+
 _SCHEMA = f"""
 CREATE TABLE meta(epoch BLOB NOT NULL);
 CREATE TABLE facts(seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, chain BLOB NOT NULL, body BLOB NOT NULL);
@@ -234,7 +237,10 @@ class Journal:
         return row[0] if row else None
 
     def _one(self, statement: str, *values: object) -> tuple[Any, ...] | None:
-        row: tuple[Any, ...] | None = self._db.execute(statement, values).fetchone()
+        try:
+            row: tuple[Any, ...] | None = self._db.execute(statement, values).fetchone()
+        except apsw.Error as error:
+            raise StorageFault(_plain(error)) from None
         return row
 
     # Opening ------------------------------------------------------------------------------------------------------
@@ -270,7 +276,7 @@ class Journal:
 
     def _prepare(self, *, had_wal: bool) -> None:
         db = self._db
-        db.set_busy_timeout(5000)
+        db.set_busy_timeout(BUSY_MS)
         if db.pragma("application_id") != APPLICATION_ID:
             raise _UnusableError("not a journal of this kiosk")
         if (found := db.pragma("user_version")) > FORMAT:

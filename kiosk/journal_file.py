@@ -13,10 +13,14 @@ def wal(path: Path) -> Path:
 
 def fault(path: Path) -> str:
     """Why this cannot be a journal, seen from outside; "" when it can be one. SQLite itself would take an empty file
-    for a new database and throw its -wal away."""
-    if path.exists():
-        return "" if path.stat().st_size else "it is empty"
-    return "its -wal file is there, itself it is missing" if wal(path).exists() else ""
+    for a new database and throw its -wal away, and a damaged version for a file that is read-only."""
+    if not path.exists():
+        return "its -wal file is there, itself it is missing" if wal(path).exists() else ""
+    with path.open("rb") as file:
+        head = file.read(20)
+    if not head:
+        return "it is empty"
+    return "" if head[:16] == b"SQLite format 3\0" and {*head[18:20]} <= {1, 2} else "it is no database"
 
 
 def lost_steps(path: Path, whole_frames: int) -> int:

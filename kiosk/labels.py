@@ -31,7 +31,12 @@ _NAME_KEEPS = 4  # hanzi of a person's name that always have room
 
 
 class LabelError(ValueError):
-    """A label that cannot be printed as asked: the text says which field, how wide it is and how much there is."""
+    """A label that cannot be printed as asked: the text says which field, how wide it is and how much there is.
+    ``field``: that field, or ""."""
+
+    def __init__(self, why: str, field: str = "") -> None:
+        super().__init__(why)
+        self.field = field
 
 
 class TubeLabel(Private, msgspec.Struct, frozen=True, kw_only=True):
@@ -194,7 +199,7 @@ def _fit(row: _Row, room: int, scale: float) -> list[tuple[_Item, int]]:
     """Each text with its size in dots: the largest at which the row fits ``room`` dots; all shrink together."""
     for item in row:
         if missing := "".join(c for c in item.text if not typeface.has(c)):
-            raise LabelError(f"{item.field}: the label font has no {missing!r}")
+            raise LabelError(f"{item.field}: the label font has no {missing!r}", item.field)
     room -= round(_BETWEEN_TEXTS_MM * scale) * (len(row) - 1)
     for step in range(8, -1, -1):
         sizes = [int((item.least + (item.size - item.least) * step / 8) * scale) for item in row]
@@ -213,7 +218,8 @@ def _fit(row: _Row, room: int, scale: float) -> list[tuple[_Item, int]]:
         needed = _width(item, size)
         raise LabelError(
             f"{item.field} {item.text!r} is at least {needed / scale:.1f} mm wide,"
-            f" {(needed + spare) / scale:.1f} mm are available"
+            f" {(needed + spare) / scale:.1f} mm are available",
+            item.field,
         )
     return fitted
 

@@ -92,7 +92,23 @@ def test_devices_may_be_left_out(data):
         ("mqtt.tls", "yes", 'mqtt.tls: found "yes", expected true or false'),
         ("seal.public_key", "kp1_abc", "seal.public_key: found"),
         ("policy.group_size", 15, "policy.group_size: found 15, expected a multiple of policy.pool_size = 10"),
-        ("site.name", "名" * 40, "devices.printer.label_mm: found [50,30], expected a label that fits: "),
+        ("site.name", "名" * 40, 'site.name: found "名名名'),
+        ("site.name", "名" * 40, "expected a label that fits: site name '名名名"),
+        ("site.name", "😀", "expected a label that fits: site name: the label font has no '😀'"),
+        ("policy.specimen", "😀", 'policy.specimen: found "😀", expected a label that fits: '),
+        (
+            "devices.printer.port",
+            "tcp://h:x",
+            'devices.printer.port: found "tcp://h:x", expected a path or "tcp://host',
+        ),
+        (
+            "devices.printer.port",
+            "udp://h:1",
+            'devices.printer.port: found "udp://h:1", expected a path or "tcp://host',
+        ),
+        ("devices.card.port", "", 'devices.card.port: found "", expected text in quotes, not empty'),
+        ("devices.panel.stop", 22, "devices.panel.go: found 22, expected a pin of its own: stop has it"),
+        ("devices.panel.bar", [4] * 10, "devices.panel.bar: found 4, expected a pin of its own"),
         ("devices.printer.label_mm", [25, 15], "devices.printer.label_mm: found [25,15], expected a label that fits: "),
     ],
 )
@@ -111,6 +127,19 @@ def test_an_unknown_driver_lists_the_drivers(data):
     assert "one of: " in refusal(data)
     for driver in ("none", "tspl", "escpos", "zpl"):
         assert f'"{driver}"' in refusal(data)
+
+
+def test_a_missing_driver_lists_the_drivers(data):
+    del data["devices"]["card"]["driver"]
+    assert refusal(data) == 'devices.card.driver: missing, expected one of: "sdt", "none"'
+
+
+def test_what_cannot_work_as_a_whole_is_warned_of(data, tmp_path):
+    data["policy"]["health_code"] = "required"
+    data["devices"] |= {"card": {"driver": "none"}, "code": {"driver": "none"}}
+    data["mqtt"]["ca"] = str(tmp_path / "ca.pem")
+    said = config_file.warnings(config_file.check(data, SHIPPED))
+    assert [line.partition(" ")[0] for line in said] == ["devices.card.driver", "devices.code.driver", "mqtt.ca:"]
 
 
 def test_a_missing_key_is_named(data):

@@ -23,7 +23,7 @@ from kiosk.facts import Entry
 from kiosk.frames import FrameError, Row, State
 from kiosk.seal import PublicKeys
 from kiosk.uplink.link import Happening, Heard, Link, Lost, Ready, Taken
-from kiosk.uplink.window import Flight, Window
+from kiosk.uplink.window import FRAMES, Flight, Window
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +87,7 @@ class Uplink:
         self._wake = asyncio.Event()
         self._failures = 0
         self._tip = (0, b"")  # sequence and chain of the fact sent last
+        self._ahead: Sequence[Row] = ()  # read and not sent
         self._remembered = (0, b"")
         self._remember_at = 0.0
 
@@ -237,12 +238,23 @@ class Uplink:
                 link.publish(self._topic("incident"), await self._pack(rows), time.monotonic())
             self._incidents.popleft()
         while window.cursor < journal.head and window.room(time.monotonic()):
-            rows = await journal.read(window.cursor, frames.MAX_FACTS, frames.MAX_BODIES)
+            rows = await self._next()
             data = await self._pack(rows)
             now = time.monotonic()
             link.publish(self._topic("facts"), data, now)
             window.sent(Flight(rows[0].seq, rows[-1].seq, data, now))
             self._tip = (rows[-1].seq, rows[-1].chain)
+            await asyncio.sleep(0)  # a backlog must not keep the desk waiting
+
+    async def _next(self) -> Sequence[Row]:
+        """The next frame's rows, several frames read at once: the way to the journal's thread and back costs as much as
+        a frame."""
+        after = self._window.cursor
+        if not self._ahead or self._ahead[0].seq != after + 1:
+            self._ahead = await self._journal.read(after, FRAMES * frames.MAX_FACTS, FRAMES * frames.MAX_BODIES)
+        count = frames.fitting(self._ahead)
+        rows, self._ahead = self._ahead[:count], self._ahead[count:]
+        return rows
 
     async def _pack(self, rows: Sequence[Row]) -> bytes:
         before, journal = rows[0].seq - 1, self._journal

@@ -20,6 +20,8 @@ def main() -> int:
     parser.add_argument("--scale", type=float, default=1.0, metavar="X", help="times the usual number of samples")
     parser.add_argument("--write", action="store_true", help=f"put the figures into {DOCUMENT.name}")
     options = parser.parse_args()
+    if options.write and options.names:
+        parser.error("--write takes all of them")
     sections = []
     for name in options.names or BENCHMARKS:
         with tempfile.TemporaryDirectory(prefix="kiosk-bench-") as folder:

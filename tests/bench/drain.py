@@ -1,14 +1,14 @@
 """(d) Draining a backlog, stored and acknowledged, against what the broker takes from its own publisher."""
 
 import asyncio
+import contextlib
 import random
-import shutil
 import statistics
 import string
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from hub.store import Store
@@ -17,55 +17,57 @@ from kiosk.config import Mqtt
 from kiosk.journal import Journal
 from kiosk.journal_thread import JournalThread
 from kiosk.simulate.brokers import open_broker
-from kiosk.uplink import Uplink
+from kiosk.uplink import MARK, Uplink
 from tests.bench import history
 from tests.bench.measure import Section, Target, number
 
-PEOPLE = 12_000
-ROUNDS = 5
+PEOPLE = 20_000
+ROUNDS = 7
 PATIENCE_S = 120.0
 
 ABOUT = """\
-A journal with a backlog, made by the real flows, a real mosquitto on loopback, the receiver (`hub`) as a process of its
-own with a fresh database on disk, and the uplink: from its start (the connection included) to the receiver's signed
-acknowledgement of the last fact; the receiver's database is then counted. Peer: `mosquitto_pub -l -q 1` to the same
-broker, one message per fact, each as long as that fact's body, from its start to its end; nobody subscribes to them and
-nobody stores them. Both take turns."""
+The backlog of 20,000 people, made by the real flows, a real mosquitto on loopback, the receiver (`hub`) as a process of
+its own with its database on disk, and the uplink: from its start (the connection included) to the receiver's signed
+acknowledgement of the last fact; each turn is another kiosk, and in the end the receiver's database is counted. Peer:
+`mosquitto_pub -l -q 1` to the same broker, one message per fact, each as long as that fact's body, from its start to
+its end; nobody subscribes to them and nobody stores them. Both take turns."""
 
 
-async def _drain(folder: Path, source: Path, port: int, keys: Path) -> tuple[float, int]:
-    """Seconds, and how many facts the receiver stored."""
-    folder.mkdir()
-    for part in source.glob("journal.db*"):
-        shutil.copy(part, folder)
-    command = [sys.executable, "-m", "hub", "run", "--db", str(folder / "hub.db"), "--private-key", str(keys)]
-    with (folder / "hub.log").open("wb") as log:
+@contextlib.asynccontextmanager
+async def _hub(folder: Path, port: int) -> AsyncIterator[Path]:
+    """The receiver at work; its database."""
+    database, private, output = folder / "hub.db", folder / "keys/private.key", folder / "hub.log"
+    command = [sys.executable, "-m", "hub", "run", "--db", str(database), "--private-key", str(private)]
+    with output.open("wb") as log:
         hub = await asyncio.create_subprocess_exec(
             *command, "--host", "127.0.0.1", "--port", str(port), stdout=log, stderr=log
         )
     try:
         async with asyncio.timeout(PATIENCE_S):
-            while b"receiving from" not in (folder / "hub.log").read_bytes():
+            while b"receiving from" not in output.read_bytes():
                 await asyncio.sleep(0.01)
-            journal = await JournalThread.open(folder / "journal.db")
-            public = seal.PrivateKeys.parse(keys.read_text()).public
-            config = Mqtt(host="127.0.0.1", port=port)
-            uplink = Uplink(config, "360481", 1, journal, seal.device_key(folder / "device.key"), public, dict)
-            began = time.perf_counter()
-            task = asyncio.create_task(uplink.run())
-            while uplink.acked < journal.head:
-                await asyncio.sleep(0.002)
-            took = time.perf_counter() - began
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            await journal.close()
+        yield database
     finally:
         hub.terminate()
         await hub.wait()
-    store = Store(folder / "hub.db")
-    stored: int = store.rows("SELECT count(*) FROM fact").fetchone()[0]
-    store.close()
-    return took, stored
+
+
+async def _drain(folder: Path, public: seal.PublicKeys, port: int, number_: int) -> float:
+    """Seconds until the whole journal in ``folder`` is acknowledged to kiosk ``number_``."""
+    journal = await JournalThread.open(folder / "journal.db")
+    key = seal.device_key(folder / f"device{number_}.key")
+    uplink = Uplink(Mqtt(host="127.0.0.1", port=port), "360481", number_, journal, key, public, dict)
+    began = time.perf_counter()
+    task = asyncio.create_task(uplink.run())
+    async with asyncio.timeout(PATIENCE_S):
+        while uplink.acked < journal.head:
+            await asyncio.sleep(0.002)
+    took = time.perf_counter() - began
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await journal.set_mark(MARK, b"\x92\x00\xc4\x00")  # the next kiosk with this journal begins at its beginning
+    await journal.close()
+    return took
 
 
 async def _publish(lines: bytes, port: int) -> float:
@@ -98,13 +100,16 @@ async def _measure(folder: Path, scale: float) -> Section:
     lines = b"\n".join("".join(random.choices(letters, k=size)).encode() for size in sizes) + b"\n"
     drains: list[float] = []
     pubs: list[float] = []
-    for turn in range(ROUNDS):
-        async with open_broker() as broker:  # a new one: the old one remembers that all was acknowledged
+    public = seal.PublicKeys.parse((folder / "keys/public.key").read_text())
+    async with open_broker() as broker, _hub(folder, broker.port) as database:
+        for turn in range(ROUNDS):
             pubs.append(len(sizes) / await _publish(lines, broker.port))
-            took, stored = await _drain(folder / f"turn{turn}", source, broker.port, folder / "keys/private.key")
-        if stored != len(sizes):
-            raise RuntimeError(f"{stored} of {len(sizes)} facts are stored")
-        drains.append(len(sizes) / took)
+            drains.append(len(sizes) / await _drain(source, public, broker.port, turn + 1))
+    store = Store(database)
+    stored = store.rows("SELECT count(*) FROM fact").fetchone()[0]
+    store.close()
+    if stored != ROUNDS * len(sizes):
+        raise RuntimeError(f"{stored} facts are stored, of {ROUNDS * len(sizes)}")
     ours, theirs = statistics.median(drains), statistics.median(pubs)
     rows = [
         ("uplink → mosquitto → hub, acknowledged", number(ours), number(min(drains)), f"{number(ours / theirs)}×"),

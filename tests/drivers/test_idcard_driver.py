@@ -78,6 +78,29 @@ async def test_brought_back_within_the_hold_off_is_the_same_visit(path: Path) ->
         assert kiosk.events == [ONLINE, CardRead(ZHANG)]
 
 
+async def test_brought_back_within_the_hold_off_and_left_there_it_is_answered_after_it(path: Path) -> None:
+    async with SimReader(path) as reader, desk(path, same_card_s=0.5) as kiosk:
+        reader.place(ZHANG)
+        await kiosk.see(2)
+        reader.remove()
+        await asked(reader, Command.FIND, 4)
+        reader.place(ZHANG)
+        await kiosk.see(3)
+        await asked(reader, Command.READ, 20)
+        assert kiosk.events == [ONLINE, CardRead(ZHANG), CardRead(ZHANG)]
+
+
+async def test_a_reader_that_cannot_tell_whose_newest_address_it_has_still_reads_the_next_card_at_once(
+    path: Path,
+) -> None:
+    async with SimReader(path) as reader, desk(path, same_card_s=600.0) as kiosk:
+        for count, someone in enumerate(map(person, range(5)), 2):
+            reader.force(Command.NEWEST_ADDRESS, *[Status.NO_SUCH_ITEM] * 3)
+            reader.place(someone)
+            await kiosk.see(count)
+        assert len(kiosk.events) == 6
+
+
 async def test_a_flicker_of_the_field_is_no_removal(path: Path) -> None:
     async with SimReader(path) as reader, desk(path, same_card_s=0.02) as kiosk:
         reader.place(ZHANG)

@@ -1,6 +1,6 @@
-"""The daemon with a wall clock that a test may set: `python -m tests.support.kiosk_with_own_clock FILE run --config FILE`.
+"""The daemon with a wall clock that a test may set: `python -m tests.support.kiosk_with_own_clock AHEAD run ...`.
 
-The first FILE holds by how many seconds it is ahead; it may change at any time.
+The file AHEAD holds by how many seconds it is ahead; it may change at any time.
 """
 
 import sys

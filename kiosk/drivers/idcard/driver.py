@@ -60,8 +60,8 @@ def answer_within(command: Command, baud: int, patience: Patience) -> float:
 class SdtReader:
     """Posts CardRead for each card presented, CardFailed once for a card that cannot be read.
 
-    A card left on the reader is posted once, however long it stays, and so is one that comes back within
-    ``same_card_s`` of its post; after that it is posted again. Another card is read at once.
+    A card left on the reader is posted once, however long it stays. One that was away is posted again, but not within
+    ``same_card_s`` of its last post. Another card is read at once.
     """
 
     name = "card"
@@ -93,17 +93,15 @@ class SdtReader:
                     self._removed, self._failed = True, False
                 if status is Status.FOUND and (person := await self._read(line)):
                     self._present(person)
-                    await self._while_present(line)
-                else:
-                    await asyncio.sleep(self._config.poll_s)
+                await asyncio.sleep(self._config.poll_s)
 
     async def _wake(self, line: "_Line") -> None:
-        """Returns once the reader says it is well; it may still be starting up. Raises DeviceLost."""
+        """Returns once the reader answers; it may still be starting up, and not every module knows the question how it
+        is. Raises DeviceLost."""
         try:
             async with asyncio.timeout(self._patience.wake_s):
                 while True:
-                    answer = await line.exchange(Command.STATUS)
-                    if answer is not None and answer.status is Status.OK:
+                    if await line.exchange(Command.STATUS) or await line.exchange(Command.FIND):
                         break
                     await asyncio.sleep(0.02)
         except TimeoutError:
@@ -147,26 +145,12 @@ class SdtReader:
 
     def _present(self, person: Person) -> None:
         now = asyncio.get_running_loop().time()
-        held_off = not self._removed or now - self._posted_at < self._config.same_card_s
-        self._removed = self._failed = False
-        if person.number == self._number and held_off:
+        removed, self._failed = self._removed, False
+        if person.number == self._number and (not removed or now - self._posted_at < self._config.same_card_s):
             return
+        self._removed = False
         self._number, self._posted_at = person.number, now
         self._post(CardRead(person))
-
-    async def _while_present(self, line: "_Line") -> None:
-        """Waits while the card that was read lies there, for ``same_card_s`` at most.
-
-        The newest address is asked for again and again: an answer proves the card, a failure that it moved. Find would
-        not do: some modules do not find a card a second time until it has been lifted.
-        """
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self._config.same_card_s
-        while loop.time() < until:
-            await asyncio.sleep(self._config.poll_s)
-            answer = await line.ask(Command.NEWEST_ADDRESS)
-            if answer is None or answer.status not in (Status.OK, Status.NO_SUCH_ITEM):
-                return
 
 
 def _data(answer: Response | None) -> bytes:

@@ -1,0 +1,113 @@
+"""Makes the saved journals of the present format: `python -m tests.journals.make`.
+
+A journal once committed is never made anew: it stands for those in the field. When the format, a fact or the encoding
+changes, add a version to NAME and make more.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from unittest import mock
+
+import msgspec
+
+from kiosk.config import Policy
+from kiosk.domain import Reason
+from kiosk.facts import ENTRY_VERSION, Fact
+from kiosk.journal import FORMAT, Journal
+from kiosk.site import Setup, Site
+from tests.support.desk_story import KIOSK, SITE, Story
+
+FOLDER = Path(__file__).parent
+POLICY = {"pool_size": 5, "group_size": 5, "unknown_code": "single"}
+LEFT_IN_WAL = 5
+NAME = f"format-{FORMAT}.{ENTRY_VERSION}"
+
+
+def tell() -> Story:
+    """A day with at least one fact of every kind."""
+    day = Story(**POLICY)
+    day.crowd(*range(1, 6))
+    day.paper_out()
+    day.printed()
+    day.press()
+    day.both("red one", "red")
+    day.press("ack")
+    day.alone(6)
+    day.code("green", 6)
+    day.tick(11)
+    day.alone(7)
+    day.code("yellow", 7)
+    day.tick(11)
+    day.both("stranger", "unknown")
+    day.card(1)
+    day.unusable(Reason.UNREADABLE)
+    day.crowd(8, 9)
+    day.press("long")
+    day.printed()
+    day.press()
+    day.clock_jump(3 * 3600)
+    day.new_round()
+    day.both(1)
+    day.restart(reboot=True)
+    day.crowd(2, 3)
+    return day
+
+
+def summary(site: Site) -> dict[str, object]:
+    """What a restart must know, in plain words."""
+    pool, release = site.pooling.pool, site.release
+    return {
+        "round": site.rounds.round,
+        "people": site.registration.people,
+        "refused": {reason.value: count for reason, count in sorted(site.registration.refused.items())},
+        "tubes closed": site.pooling.closed,
+        "open tube": None if pool is None else [pool.tube, pool.size, sorted(pool.members.items())],
+        "next number": site.pooling.serials.next(0),
+        "labels wanted": list(site.labelling.wanted),
+        "group": [release.open.number, release.open.people],
+        "waiting groups": [[group.number, group.people, group.labelled] for group in release.queue],
+        "released": release.released,
+        "incidents": sorted(site.incidents.open),
+    }
+
+
+def setup() -> Setup:
+    return Setup(SITE, KIOSK, Policy(**POLICY))
+
+
+def _write(path: Path, story: Story, *, crash: bool) -> None:
+    work = FOLDER / "work"
+    work.mkdir()
+    encode = msgspec.msgpack.Encoder().encode
+    rows = [(seq.to_bytes(16), encode(entry)) for seq, entry in story.entries()]
+    with mock.patch("kiosk.journal.os.urandom", lambda size: bytes(range(size))):
+        journal = Journal.open(work / "journal.db")
+    journal.append(rows[:-LEFT_IN_WAL])
+    journal.close()
+    journal = Journal.open(work / "journal.db")
+    for row in rows[-LEFT_IN_WAL:]:
+        journal.append([row])
+    if crash:
+        for suffix in ("", "-wal"):
+            shutil.copy(work / f"journal.db{suffix}", path.with_name(path.name + suffix))
+    journal.close()
+    if not crash:
+        shutil.copy(work / "journal.db", path)
+    shutil.rmtree(work)
+
+
+def main() -> None:
+    story = tell()
+    kinds = {type(fact) for _, fact in story.journal}
+    missing = [kind.__name__ for kind in Fact.__subclasses__() if kind not in kinds]
+    if missing:
+        raise SystemExit(f"the story lacks {missing}")
+    for name, crash in ((f"{NAME}-closed.db", False), (f"{NAME}-crashed.db", True)):
+        _write(FOLDER / name, story, crash=crash)
+        expected = json.dumps(summary(story.site), ensure_ascii=False, indent=1) + "\n"
+        (FOLDER / name).with_suffix(".json").write_text(expected, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,6 @@
 """From a TOML file to a Config, or to one line that tells a technician what to change."""
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -9,7 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import inspect
 
-from kiosk.config import Config, ConfigError, GpioPanel, NoDevice, Printer
+from kiosk import control
+from kiosk.config import Config, ConfigError, GpioPanel, NoDevice, Printer, SocketPanel
 
 
 def load(path: Path) -> Config:
@@ -85,6 +87,18 @@ def _agree(config: Config) -> None:
             language_of(printer)
         except ValueError as error:
             raise DisagreementError("devices.printer", type(printer).__struct_config__.tag, str(error)) from None
+    _agree_on_panel(config)
+    if (mqtt := config.mqtt) is not None and (mqtt.cert is None) != (mqtt.key is None):
+        raise DisagreementError("mqtt.cert", str(mqtt.cert), "both mqtt.cert and mqtt.key, or neither")
+
+
+def _agree_on_panel(config: Config) -> None:
+    sockets = {"kiosk.runtime_dir": config.kiosk.runtime_dir / control.NAME}
+    if isinstance(config.devices.panel, SocketPanel):
+        sockets["devices.panel.path"] = Path(config.devices.panel.path)
+    for name, where in sockets.items():
+        if (length := len(os.fsencode(where))) > _SOCKET_PATH:
+            raise DisagreementError(name, str(where), f"a socket path of at most {_SOCKET_PATH} bytes, not {length}")
     if isinstance(config.devices.panel, GpioPanel):
         pins = msgspec.structs.asdict(config.devices.panel)
         del pins["factory"], pins["chip"]
@@ -93,8 +107,9 @@ def _agree(config: Config) -> None:
             for pin in value if isinstance(value, tuple) else (value,):
                 if (other := taken.setdefault(pin, name)) != name or list(pins["bar"]).count(pin) > 1:
                     raise DisagreementError(f"devices.panel.{name}", pin, f"a pin of its own: {other} has it")
-    if (mqtt := config.mqtt) is not None and (mqtt.cert is None) != (mqtt.key is None):
-        raise DisagreementError("mqtt.cert", str(mqtt.cert), "both mqtt.cert and mqtt.key, or neither")
+
+
+_SOCKET_PATH = 107  # unix(7)
 
 
 def _is_port(port: str) -> bool:

@@ -107,6 +107,7 @@ def test_devices_may_be_left_out(data):
             'devices.printer.port: found "udp://h:1", expected a path or "tcp://host',
         ),
         ("devices.card.port", "", 'devices.card.port: found "", expected text in quotes, not empty'),
+        ("kiosk.runtime_dir", "/run/" + "x" * 100, "expected a socket path of at most 107 bytes, not 118"),
         ("devices.panel.stop", 22, "devices.panel.go: found 22, expected a pin of its own: stop has it"),
         ("devices.panel.bar", [4] * 10, "devices.panel.bar: found 4, expected a pin of its own"),
         ("devices.printer.label_mm", [25, 15], "devices.printer.label_mm: found [25,15], expected a label that fits: "),

@@ -87,7 +87,8 @@ class Uplink:
         self._wake = asyncio.Event()
         self._failures = 0
         self._tip = (0, b"")  # sequence and chain of the fact sent last
-        self._ahead: Sequence[Row] = ()  # read and not sent
+        self._ahead: Sequence[Row] = ()  # read and not packed
+        self._packed: deque[Flight] = deque()  # a backlog's next frames, made while the line is full
         self._remembered = (0, b"")
         self._remember_at = 0.0
 
@@ -238,18 +239,29 @@ class Uplink:
                 link.publish(self._topic("incident"), await self._pack(rows), time.monotonic())
             self._incidents.popleft()
         while window.cursor < journal.head and window.room(time.monotonic()):
-            rows = await self._next()
-            data = await self._pack(rows)
-            now = time.monotonic()
-            link.publish(self._topic("facts"), data, now)
-            window.sent(Flight(rows[0].seq, rows[-1].seq, data, now))
-            self._tip = (rows[-1].seq, rows[-1].chain)
+            if not self._packed or self._packed[0].first != window.cursor + 1:
+                self._packed.clear()
+                await self._pack_next(window.cursor)
+            flight = self._packed.popleft()
+            flight.sent = time.monotonic()
+            link.publish(self._topic("facts"), flight.data, flight.sent)
+            window.sent(flight)
             await asyncio.sleep(0)  # a backlog must not keep the desk waiting
+        while len(self._packed) < FRAMES and not link.inbox:
+            after = self._packed[-1].last if self._packed else window.cursor
+            if journal.head - after < frames.MAX_FACTS:
+                break
+            await self._pack_next(after)
+            await asyncio.sleep(0)
 
-    async def _next(self) -> Sequence[Row]:
-        """The next frame's rows, several frames read at once: the way to the journal's thread and back costs as much as
-        a frame."""
-        after = self._window.cursor
+    async def _pack_next(self, after: int) -> None:
+        rows = await self._next(after)
+        self._packed.append(Flight(rows[0].seq, rows[-1].seq, await self._pack(rows), 0.0))
+        self._tip = (rows[-1].seq, rows[-1].chain)
+
+    async def _next(self, after: int) -> Sequence[Row]:
+        """The rows of the frame after ``after``, several frames read at once: the way to the journal's thread and back
+        costs as much as a frame."""
         if not self._ahead or self._ahead[0].seq != after + 1:
             self._ahead = await self._journal.read(after, FRAMES * frames.MAX_FACTS, FRAMES * frames.MAX_BODIES)
         count = frames.fitting(self._ahead)

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
@@ -204,9 +204,12 @@ class TcpPrinter(TsplPrinter):
         super().__init__(state)
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = f"tcp://127.0.0.1:{self._server.getsockname()[1]}"
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
         self._server.close()
 
     def _serve(self) -> None:
@@ -233,7 +236,8 @@ class Panel:
         self._socket = until(lambda: _connected(path))
         self.history: list[dict[str, Any]] = []
         self._news = threading.Condition()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
 
     @property
     def now(self) -> dict[str, Any]:
@@ -260,6 +264,7 @@ class Panel:
     def close(self) -> None:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
         self._socket.close()
 
     def _listen(self) -> None:
@@ -328,12 +333,3 @@ class Daemon:
         assert self._process is not None
         self._process.terminate()
         return self._process.wait(SAFETY_S)
-
-
-@contextlib.contextmanager
-def closing(*things: Any) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for thing in things:
-            thing.close() if hasattr(thing, "close") else thing.kill()

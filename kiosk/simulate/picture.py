@@ -22,7 +22,7 @@ _LAMPS = {  # word and colour when it burns
     "wait": ("请等 WAIT", "black on bright_yellow"),
     "go": ("请走 GO", "black on bright_green"),
     "release": ("放行 RELEASE", "black on bright_cyan"),
-    "alarm": ("警 ALARM", "black on bright_red"),
+    "alarm": ("请处置 ALARM", "black on bright_red"),
     "fault": ("故障 FAULT", "black on bright_white"),
 }
 _STATES: dict[LampState, tuple[str, str]] = {

@@ -152,7 +152,7 @@ class Story:
             case Happening.ACKNOWLEDGE:
                 await self._rig.panel.wait_for(lambda panel: panel.lamps["alarm"] == "blink", within=PATIENCE_S)
                 await self._pause(4 * PAUSE_S)
-                scene.say("staff", "the volunteer has seen the 警 ALARM and acknowledges it")
+                scene.say("staff", "the volunteer has seen the 请处置 ALARM and acknowledges it")
                 await self._press("ack", ACK_MS, "acknowledged")
             case Happening.CUT_UPLINK:
                 scene.broker_up = False

@@ -361,12 +361,12 @@ def test_the_live_view_fits_and_tells(tmp_path: Path, size: tuple[int, int], lit
     assert len(lines) == size[1]
     assert {sum(segment.cell_length for segment in line) for line in lines} == {size[0]}
     text = "\n".join("".join(segment.text for segment in line) for line in lines)
-    for words in ("停 STOP", "请等 WAIT", "请走 GO", "放行 RELEASE", "警 ALARM", "故障 FAULT", "24/34"):
+    for words in ("停 STOP", "请等 WAIT", "请走 GO", "放行 RELEASE", "请处置 ALARM", "故障 FAULT", "24/34"):
         assert words in text
     for words in ("out of paper", "released", "CUT", "backlog 37 of 70", "× printer"):
         assert words in text
     assert ("● 请走 GO" in text) is lit
-    assert ("◎ 警 ALARM" in text) is lit
+    assert ("◎ 请处置 ALARM" in text) is lit
     assert ("全灭 no power" in text) is not lit
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from kiosk.config import Config, Policy
+from kiosk.config import Config, NoDevice, Policy
 from kiosk.domain import Stamp
 from kiosk.events import Event
 from kiosk.facts import Entry, Fact, Note, Order
@@ -32,11 +32,13 @@ class Setup(msgspec.Struct, frozen=True):
     kiosk: int
     policy: Policy
     confirm_by_scan: bool = False
+    reads_cards: bool = True
 
     @classmethod
     def of(cls, config: Config) -> "Setup":
         by_scan = getattr(config.devices.printer, "confirm", "sent") == "scan"
-        return cls(config.site.code, config.kiosk.number, config.policy, by_scan)
+        reads_cards = not isinstance(config.devices.card, NoDevice)
+        return cls(config.site.code, config.kiosk.number, config.policy, by_scan, reads_cards)
 
 
 class Site(msgspec.Struct, frozen=True):

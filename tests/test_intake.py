@@ -143,3 +143,8 @@ def test_names_for_labels_are_kept_for_a_while_and_only_here(intake: Intake) -> 
     assert intake.name(digest) is None
     assert len(intake._names) == NAMES_KEPT
     assert intake.name(b"nobody") is None
+
+
+@pytest.mark.parametrize(("text", "said"), [("7k", Unusable), ("abc", Unusable), ("abcd", CodePresented)])
+def test_a_text_too_short_to_be_a_code_is_not_paired_with_the_next_card(intake: Intake, text: str, said: type) -> None:
+    assert isinstance(scanned(intake, text), said)

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 import kiosk.events
 from kiosk import tube
-from kiosk.config import Config, EscposPrinter, Kiosk, Policy, Seal
+from kiosk.config import Config, EscposPrinter, Kiosk, Policy, SdtCard, Seal
 from kiosk.config import Site as SiteTable
 from kiosk.domain import Colour, Reason, Signal, Trust
 from kiosk.events import ButtonPressed, CodePresented, Event, Tick
@@ -63,9 +63,10 @@ def test_a_tick_in_peace_says_nothing_and_keeps_the_very_state() -> None:
 
 def test_the_setup_is_what_the_flows_need_of_the_configuration() -> None:
     config = Config(site=SiteTable("360481", "x"), kiosk=Kiosk(7), seal=Seal("k"), policy=Policy(pool_size=5))
-    assert Setup.of(config) == Setup("360481", 7, Policy(pool_size=5), confirm_by_scan=False)
-    printer = EscposPrinter(port="/dev/null", confirm="scan")
-    assert Setup.of(msgspec.structs.replace(config, devices=kiosk.config.Devices(printer=printer))).confirm_by_scan
+    assert Setup.of(config) == Setup("360481", 7, Policy(pool_size=5), confirm_by_scan=False, reads_cards=False)
+    printer, card = EscposPrinter(port="/dev/null", confirm="scan"), SdtCard(port="/dev/null")
+    full = Setup.of(msgspec.structs.replace(config, devices=kiosk.config.Devices(card=card, printer=printer)))
+    assert (full.confirm_by_scan, full.reads_cards) == (True, True)
 
 
 def a_day() -> Story:
@@ -528,4 +529,4 @@ MUTANTS: list[Mutate] = [
 def test_a_mutant_is_caught(mutate: Mutate, monkeypatch: pytest.MonkeyPatch) -> None:
     mutate(monkeypatch)
     with pytest.raises((AssertionError, KeyError)):
-        run_state_machine_as_test(Desk, settings=sequences(400, 50, Phase.generate))
+        run_state_machine_as_test(Desk, settings=sequences(4000, 50, Phase.generate))

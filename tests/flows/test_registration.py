@@ -508,3 +508,9 @@ def test_two_unlabelled_groups_stop_registration_until_a_label_comes() -> None:
     story.printed(1)
     story.both("late")
     assert story.people == 11
+
+
+def test_a_desk_without_a_card_reader_answers_a_code_at_once() -> None:
+    story = Story(health_code="optional", reads_cards=False)
+    story.code("green")
+    assert story.answers == [Signal.ACCEPTED]

@@ -49,18 +49,26 @@ def person(who: object) -> bytes:
 class Story:
     """Keyword arguments are those of the policy. Everything that happens returns its facts; ``journal`` keeps them."""
 
-    def __init__(self, *, by_scan: bool = False, trust: Trust = Trust.NTP, start: float = NOON, **policy: object):
+    def __init__(
+        self,
+        *,
+        by_scan: bool = False,
+        reads_cards: bool = True,
+        trust: Trust = Trust.NTP,
+        start: float = NOON,
+        **policy: object,
+    ):
         self.journal: list[tuple[Stamp, Fact]] = []
         self.printer: list[PrintLabel] = []  # labels that wait in the printer's queue
         self.labels: list[PrintLabel] = []  # labels that came out
         self.answers: list[Signal] = []
-        self.by_scan, self.policy = by_scan, policy
+        self.by_scan, self.reads_cards, self.policy = by_scan, reads_cards, policy
         self.wall, self.mono, self.trust, self.boots = int(start * 1000), 5_000, trust, 1
         self.site = Site(self._setup())
         self.happens(PowerOn("0"))
 
     def _setup(self) -> Setup:
-        return Setup(SITE, KIOSK, msgspec.convert(self.policy, Policy), self.by_scan)
+        return Setup(SITE, KIOSK, msgspec.convert(self.policy, Policy), self.by_scan, self.reads_cards)
 
     @property
     def at(self) -> Stamp:

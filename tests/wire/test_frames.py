@@ -214,3 +214,13 @@ def test_texts_hold_no_content() -> None:
     with pytest.raises(FrameError) as caught:
         frames.peek(forge({"v": 1, "site": "张三丰的号码"}))
     assert "张三丰" not in str(caught.value)
+
+
+@given(st.lists(st.integers(0, 2 * frames.MAX_BODIES), max_size=250))
+def test_a_frame_takes_as_many_rows_as_fit_and_never_none(sizes: list[int]) -> None:
+    rows = [frames.Row(seq, b"", b"", bytes(size)) for seq, size in enumerate(sizes, 1)]
+    count = frames.fitting(rows)
+    assert (count > 0) == bool(rows)
+    assert count <= frames.MAX_FACTS
+    assert count <= 1 or sum(sizes[:count]) <= frames.MAX_BODIES
+    assert count in (len(rows), frames.MAX_FACTS) or sum(sizes[: count + 1]) > frames.MAX_BODIES

@@ -357,6 +357,7 @@ def _make(path: Path) -> None:
             db.execute("INSERT INTO meta VALUES (?)", (os.urandom(8),))
     except apsw.Error as error:
         raise StorageFault(f"{new}: {_plain(error)}") from None
+    new.chmod(0o600)  # the -wal takes it over
     new.rename(path)
     journal_file.sync(path.parent)
 

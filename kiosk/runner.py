@@ -20,8 +20,6 @@ from kiosk.site import SCHEMA, Site, decide, fold, refold
 log = logging.getLogger(__name__)
 
 INBOX = 1000
-TRY_MS = 1000
-"""Between two tries of a journal that is out of order: each reads all of it."""
 SNAPSHOT_EVERY = 5000
 """Facts between two snapshots: bounds what a start must fold."""
 
@@ -63,7 +61,6 @@ class Runner:
         self._inbox: asyncio.Queue[Event | asyncio.Future[None]] = asyncio.Queue(INBOX)
         self._flooded = False
         self._folded = self._snapshot_at = journal.head
-        self._try_at = 0  # monotonic ms
 
     def post(self, event: Event) -> None:
         """Takes an event from a driver. Never blocks; a flood is cut, not stored."""
@@ -108,9 +105,8 @@ class Runner:
         """One event, its facts committed in one transaction, its orders carried out. While the journal is out of order
         nothing is decided: the state may lack what the last step wrote."""
         if self.storage_fault:
-            if isinstance(event, Tick) and (now := self._clock.now().mono) >= self._try_at:
+            if isinstance(event, Tick):
                 await self._recover()
-                self._try_at = now + TRY_MS
             return
         await self._step(event)
 

@@ -111,10 +111,11 @@ class ZplPrinter(Printer, frozen=True, tag_field="driver", tag="zpl"):
 
 
 class GpioPanel(Table, frozen=True, tag_field="driver", tag="gpio"):
-    """Pins by BCM number. ``factory`` is never guessed."""
+    """Pins by BCM number. ``factory`` is never guessed; ``chip``: N of /dev/gpiochipN, None for the board's own, whose
+    number differs between boards and kernels."""
 
     factory: Literal["lgpio", "mock"] = "lgpio"
-    chip: Annotated[int, Meta(ge=0, le=15)] = 0
+    chip: Annotated[int, Meta(ge=0, le=15)] | None = None
     stop: Pin = 17
     wait: Pin = 27
     go: Pin = 22

@@ -80,7 +80,7 @@ def describe(devices: c.Devices) -> list[str]:
         where = [
             f"{key} {getattr(device, key)}"
             for key in ("port", "device", "path", "chip", "baud")
-            if hasattr(device, key)
+            if getattr(device, key, None) is not None
         ]
         tag = type(device).__struct_config__.tag
         lines.append(f"{name:8} {tag:8} {', '.join(where)}".rstrip())

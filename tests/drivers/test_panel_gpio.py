@@ -10,7 +10,7 @@ import pytest
 from kiosk.config import GpioPanel as Config
 from kiosk.domain import Signal
 from kiosk.drivers.base import DeviceLost
-from kiosk.drivers.panel_gpio.driver import EDGES_KEPT, GpioPanel, open_factory
+from kiosk.drivers.panel_gpio.driver import EDGES_KEPT, GpioPanel, find_chip, open_factory
 from kiosk.events import ButtonPressed, DeviceOffline, DeviceOnline
 from kiosk.panel import LAMPS, View, show
 
@@ -203,6 +203,45 @@ async def test_a_missing_library_is_an_offline_device_not_a_crash(no_lgpio, tmp_
     assert isinstance(event, DeviceOffline)
     assert not kiosk.task.done()
     await kiosk.stop()
+
+
+@pytest.fixture
+def chips(no_lgpio, tmp_path):
+    """/dev with the GPIO chips of these labels, by number; one without a label cannot be opened."""
+
+    def dev(labels):
+        def gpiochip_open(chip):
+            if labels[chip] is None:
+                raise RuntimeError("'can not open gpiochip'")
+            return chip
+
+        lgpio = types.ModuleType("lgpio")
+        lgpio.gpiochip_open, lgpio.gpiochip_close = gpiochip_open, lambda handle: None
+        lgpio.gpio_get_chip_info = lambda handle: [0, 54, f"gpiochip{handle}", labels[handle]]
+        no_lgpio.setitem(sys.modules, "lgpio", lgpio)
+        for number in labels:
+            (tmp_path / f"gpiochip{number}").touch()
+        return tmp_path
+
+    return dev
+
+
+@pytest.mark.parametrize("label", ["pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1"])
+def test_the_chip_of_the_board_is_found_whatever_its_number(chips, label):
+    assert find_chip(chips({0: "raspberrypi-exp-gpio", 2: None, 11: label})) == 11
+
+
+def test_a_machine_without_the_chip_of_a_board_is_said(chips):
+    dev = chips({0: "gpio-brcmstb", 1: None})
+    with pytest.raises(DeviceLost) as said:
+        find_chip(dev)
+    found = f"{dev}/gpiochip0: gpio-brcmstb, {dev}/gpiochip1: 'can not open gpiochip'"
+    assert str(said.value) == f"no GPIO chip of a Raspberry Pi: {found}"
+
+
+def test_a_machine_without_any_chip_is_said(chips):
+    with pytest.raises(DeviceLost, match="has no gpiochip at all"):
+        find_chip(chips({}))
 
 
 async def test_two_things_on_one_pin_are_said():

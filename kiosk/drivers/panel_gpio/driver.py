@@ -10,6 +10,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Self
 
 from kiosk.config import GpioPanel as Config
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.025
 EDGES_KEPT = 64
+CHIP_LABELS = ("pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1")
+"""Of the chip behind the 40-pin header: Raspberry Pi 3 and older, 4, 5 (drivers/pinctrl of the kernel)."""
 
 
 def _now() -> int:
@@ -86,10 +89,30 @@ def open_factory(config: Config) -> Any:
         from gpiozero.pins.lgpio import LGPIOFactory
     except (ImportError, AttributeError) as error:  # old "versions" of lgpio are an empty stub
         raise DeviceLost(f"lgpio is missing or a stub ({error}): install python3-lgpio") from None
+    chip = find_chip() if config.chip is None else config.chip
     try:
-        return LGPIOFactory(chip=config.chip)
+        return LGPIOFactory(chip=chip)
     except Exception as error:  # lgpio.error derives from Exception only
-        raise DeviceLost(f"/dev/gpiochip{config.chip}: {error}") from None
+        raise DeviceLost(f"/dev/gpiochip{chip}: {error}") from None
+
+
+def find_chip(dev: Path = Path("/dev")) -> int:
+    """N of the /dev/gpiochipN that has one of CHIP_LABELS. Raises DeviceLost that says what was found instead."""
+    import lgpio
+
+    found = []
+    for node in sorted(dev.glob("gpiochip[0-9]*")):
+        number = int(node.name.removeprefix("gpiochip"))
+        try:
+            handle = lgpio.gpiochip_open(number)
+            *_, label = lgpio.gpio_get_chip_info(handle)
+            lgpio.gpiochip_close(handle)
+        except Exception as error:  # lgpio.error derives from Exception only
+            label = str(error)
+        if label in CHIP_LABELS:
+            return number
+        found.append(f"{node}: {label}")
+    raise DeviceLost(f"no GPIO chip of a Raspberry Pi: {', '.join(found) or f'{dev} has no gpiochip at all'}")
 
 
 class _Lines:

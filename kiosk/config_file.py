@@ -1,50 +1,59 @@
 """From a TOML file to a Config, or to one line that tells a technician what to change."""
 
 import os
-import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import inspect
 
 from kiosk import control
 from kiosk.config import Config, ConfigError, GpioPanel, NoDevice, Printer, SocketPanel
+from kiosk.explain import DisagreementError, explain
+
+T = TypeVar("T")
 
 
 def load(path: Path) -> Config:
     """Reads and checks a configuration file. Raises ConfigError."""
+    return check(read(path), path)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file. Raises ConfigError."""
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
+        return parse(path.read_text("utf-8"), path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: byte {error.start} is not UTF-8: save the file as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    return check(data, path)
 
 
-def check(data: dict[str, Any], path: Path) -> Config:
-    """The configuration in ``data``, of the file ``path``. Raises ConfigError."""
+def parse(text: str, name: Path | str) -> dict[str, Any]:
+    """The tables of a TOML text that comes from ``name``. Raises ConfigError."""
     try:
-        config = msgspec.convert(data, Config, dec_hook=_hook)
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"{name}: not valid TOML: {error}") from None
+
+
+def convert(data: dict[str, Any], root: type[T], name: Path | str) -> T:
+    """``data`` as a ``root``, each value by itself checked. Raises ConfigError."""
+    try:
+        return msgspec.convert(data, root, dec_hook=_hook)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {_explain(data, str(error))}") from None
+        raise ConfigError(f"{name}: {explain(root, data, str(error))}") from None
+
+
+def check(data: dict[str, Any], name: Path | str) -> Config:
+    """The configuration in ``data``, of the file ``name``. Raises ConfigError."""
+    config = convert(data, Config, name)
     try:
         _agree(config)
     except DisagreementError as fault:
-        raise ConfigError(f"{path}: {fault}") from None
+        raise ConfigError(f"{name}: {fault}") from None
     return config
-
-
-class DisagreementError(Exception):
-    """Two values, each right by itself, do not go together."""
-
-    def __init__(self, key: str, found: object, expected: str) -> None:
-        super().__init__(f"{key}: found {_show(found)}, expected {expected}")
 
 
 def _hook(wanted: type, value: Any) -> Any:
@@ -151,117 +160,3 @@ def warnings(config: Config) -> list[str]:
         if path is not None and not path.is_file():
             said.append(f"mqtt.{key}: {path} is not there: the uplink cannot work")
     return said
-
-
-# The message of a refusal ---------------------------------------------------------------------------------------
-
-
-def _explain(data: dict[str, Any], message: str) -> str:
-    """One line from msgspec's message: exact key, what was found, what was expected."""
-    text, _, where = message.partition(" - at `$")
-    keys = [
-        int(number) if number else name
-        for name, number in re.findall(r"\.(\w+)|\[(\d+|\.\.\.)\]", where)
-        if name or number != "..."
-    ]
-    kind, found = _walk(data, keys)
-    name = _dotted(keys)
-    if unknown := re.search(r"unknown field `(.+)`", text):
-        return f"{_dotted([*keys, unknown[1]])}: unknown key, expected one of: {', '.join(_fields(kind))}"
-    if missing := re.search(r"missing required field `(.+)`", text):
-        key = missing[1]
-        wanted = next((each.type for each in getattr(kind, "fields", ()) if each.encode_name == key), kind)
-        return f"{_dotted([*keys, key])}: missing, expected {_expected(wanted).removeprefix(_DRIVER)}"
-    expected = _expected(kind) if kind else text
-    if keys and keys[-1] == "driver":
-        expected = expected.removeprefix(_DRIVER)
-    return f"{name}: found {_show(found)}, expected {expected}"
-
-
-def _walk(data: Any, keys: list[str | int]) -> tuple[Any, Any]:
-    kind: Any = inspect.type_info(Config)
-    for key in keys:
-        kind = _member(_choose(kind, data), key)
-        data = data.get(key) if isinstance(data, dict) else data[int(key)] if isinstance(data, list) else None
-    return _choose(kind, data), data
-
-
-def _choose(kind: Any, data: Any) -> Any:
-    """Of a union, the member that the data means."""
-    if not isinstance(kind, inspect.UnionType):
-        return kind
-    real = [each for each in kind.types if not isinstance(each, inspect.NoneType)]
-    if len(real) == 1:
-        return real[0]
-    tag = data.get("driver") if isinstance(data, dict) else None
-    return next((each for each in real if getattr(each, "tag", None) == tag), kind)
-
-
-def _member(kind: Any, key: str | int) -> Any:
-    if isinstance(kind, inspect.UnionType):
-        return kind
-    if isinstance(key, int):
-        return getattr(kind, "item_type", None) or kind.item_types[min(key, len(kind.item_types) - 1)]
-    return next(
-        (each.type for each in getattr(kind, "fields", ()) if each.encode_name == key),
-        getattr(kind, "value_type", None),
-    )
-
-
-def _fields(kind: Any) -> list[str]:
-    tag = [kind.tag_field] if getattr(kind, "tag_field", None) else []
-    return sorted([*tag, *(each.encode_name for each in getattr(kind, "fields", ()))])
-
-
-def _dotted(keys: list[str | int]) -> str:
-    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".") or "the file"
-
-
-def _show(found: object) -> str:
-    text = msgspec.json.encode(found, enc_hook=str).decode()
-    return text if len(text) <= 60 else text[:57] + "…"
-
-
-def _range(kind: Any) -> str:
-    low = f" ≥ {kind.ge}" if kind.ge is not None else f" > {kind.gt}" if kind.gt is not None else ""
-    high = f" ≤ {kind.le}" if kind.le is not None else f" < {kind.lt}" if kind.lt is not None else ""
-    return low + high
-
-
-_DRIVER = "a table with driver = "
-
-
-def _expected(kind: Any) -> str:
-    match kind:
-        case inspect.LiteralType():
-            return "one of: " + ", ".join(map(_show, kind.values))
-        case inspect.EnumType():
-            return "one of: " + ", ".join(_show(each.value) for each in kind.cls)
-        case inspect.UnionType() if any(getattr(each, "tag", None) for each in kind.types):
-            return _DRIVER + "one of: " + ", ".join(_show(each.tag) for each in kind.types if hasattr(each, "tag"))
-        case inspect.UnionType():
-            return " or ".join(_expected(each) for each in kind.types if not isinstance(each, inspect.NoneType))
-        case inspect.IntType():
-            return "a whole number" + _range(kind)
-        case inspect.FloatType():
-            return "a number" + _range(kind)
-        case inspect.BoolType():
-            return "true or false"
-        case inspect.StrType(pattern=str()):
-            return "six digits in quotes" if kind.pattern == "^[0-9]{6}$" else f"text matching {kind.pattern}"
-        case inspect.StrType():
-            least, most = kind.min_length or 0, kind.max_length
-            return (
-                f"text of {least} to {most} characters in quotes" if most else "text in quotes" + ", not empty" * least
-            )
-        case inspect.CustomType():
-            return "a path in quotes"
-        case inspect.TupleType():
-            return f"a list of {len(kind.item_types)} values, each {_expected(kind.item_types[0])}"
-        case inspect.VarTupleType(min_length=int()):
-            return f"a list of {kind.min_length} values, each {_expected(kind.item_type)}"
-        case inspect.VarTupleType():
-            return f"a list, each {_expected(kind.item_type)}"
-        case inspect.DictType():
-            return f"a table, each value {_expected(kind.value_type)}"
-    return "a table"

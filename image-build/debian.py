@@ -65,6 +65,11 @@ def sources(mirror: str) -> list[str]:
     ]
 
 
+def native() -> str:
+    """Debian's name of this machine's architecture."""
+    return subprocess.run(["dpkg", "--print-architecture"], check=True, capture_output=True, text=True).stdout.strip()
+
+
 class AptRoot:
     """A private apt for one architecture. ``folder`` holds its lists and packages."""
 
@@ -119,6 +124,10 @@ class AptRoot:
         text = self._apt("apt-cache", "-o", release, "depends", "--no-recommends", "--no-suggests", name)
         return re.findall(r"^\s+\|?Depends: (\S+)", text, re.MULTILINE)
 
+    def show(self, names: Sequence[str]) -> str:
+        """apt's records (deb822) of all versions of these packages."""
+        return self._apt("apt-cache", "show", "--all-versions", *names)
+
 
 def unpack(packages: Iterable[Path], into: Path) -> None:
     """What the packages hold, laid into a folder; nothing is configured or run."""
@@ -147,13 +156,19 @@ def kernel(architecture: str, mirror: str | None = None) -> Path:
     shutil.rmtree(root, ignore_errors=True)
     found = apt.download([f"{name}/{BACKPORTS}" for name in (image, *parts)], root / "debs")
     unpack(found, root)
+    sums = [f"{hashlib.sha256(package.read_bytes()).hexdigest()} {package.name}\n" for package in found]
     for package in found:
-        print(f"kernel: {package.name} sha256 {hashlib.sha256(package.read_bytes()).hexdigest()}")
         package.unlink()
+    (root / "debs/sums").write_text("".join(sums))
     (root / "lib").symlink_to("usr/lib")  # where depmod looks
     subprocess.run(["depmod", "-b", str(root), modules_root(root).name], check=True)
     (root / "complete").touch()
     return root
+
+
+def records(names: Sequence[str]) -> str:
+    """What apt knows of these packages of arm64, in all versions the mirror had when its lists were read."""
+    return AptRoot(cache_folder() / "apt-arm64", "arm64", host_mirror()).show(names)
 
 
 def main() -> int:

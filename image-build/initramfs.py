@@ -1,7 +1,7 @@
 """A small initramfs: busybox, the kernel modules that are named with all they need, and an init script.
 
-The archive is "newc" cpio (the kernel's Documentation/driver-api/early-userspace/buffer-format.rst), not compressed, and
-the same bytes for the same inputs: names sorted, times and owners zero.
+The archive is "newc" cpio (the kernel's Documentation/driver-api/early-userspace/buffer-format.rst), not compressed,
+and the same bytes for the same inputs: names sorted, times and owners zero.
 """
 
 import lzma
@@ -33,7 +33,7 @@ def build(
     content of further files. Raises ModuleMissingError, OSError.
     """
     paths = insert_order(modules_root, modules)
-    files: dict[str, tuple[int, bytes]] = {name: (stat.S_IFDIR | 0o755, b"") for name in FOLDERS}
+    files: dict[str, tuple[int, bytes]] = dict.fromkeys(FOLDERS, (stat.S_IFDIR | 493, b""))
     files["bin/busybox"] = (stat.S_IFREG | 0o755, busybox.read_bytes())
     files["bin/sh"] = (stat.S_IFLNK | 0o777, b"busybox")
     files["init"] = (stat.S_IFREG | 0o755, init.encode())

@@ -1,4 +1,4 @@
-"""The memory card as a technician's laptop and the board's firmware see it: an image file, no mounts, no loop devices."""
+"""The memory card as a technician's laptop and the board's firmware see it: an image file, no mounts."""
 
 import json
 import os

@@ -138,7 +138,7 @@ def test_ci_runs_what_a_developer_runs() -> None:
 def test_the_unit_fits_the_daemon() -> None:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
-    unit.read(ROOT / "systemd" / "kiosk.service")
+    unit.read(ROOT / "systemd/system/kiosk.service")
     service = unit["Service"]
     assert service["Type"] == "notify"
     assert service["RestartPreventExitStatus"] == "78"

@@ -177,38 +177,38 @@ def pack(
         kid=kid,
         facts=zlib.compress(plain, 1),
     )
-    return _sign(_FRAME, frame, key)
+    return sign(_FRAME, frame, key)
 
 
 def peek(data: bytes) -> Frame:
     """The frame as it claims to be: neither signature nor facts are looked at. Raises FrameError."""
-    return _payload(_envelope(data)[0], Frame)
+    return _payload(envelope(data)[0], Frame)
 
 
 def unpack(data: bytes, key: VerifyKey) -> Frame:
     """The frame, its signature verified. Its facts come out by ``unfold``. Raises FrameError."""
-    return _verify(_FRAME, data, Frame, key)
+    return verify(_FRAME, data, Frame, key)
 
 
 def pack_ack(ack: Ack, key: SigningKey) -> bytes:
-    return _sign(_ACK, ack, key)
+    return sign(_ACK, ack, key)
 
 
 def unpack_ack(data: bytes, key: VerifyKey) -> Ack:
-    ack = _verify(_ACK, data, Ack, key)
+    ack = verify(_ACK, data, Ack, key)
     if any(first > last or first <= ack.upto for first, last in ack.missing):
         raise FrameError("missing: not ranges above upto")
     return ack
 
 
 def pack_state(state: State, key: SigningKey) -> bytes:
-    return _sign(_STATE, state, key)
+    return sign(_STATE, state, key)
 
 
 def unpack_state(data: bytes) -> State:
     """The state, signed by the very key it names: proof that the sender holds it, not that it is the right one."""
-    state = _payload(_envelope(data)[0], State)
-    return _verify(_STATE, data, State, VerifyKey(state.key))
+    state = _payload(envelope(data)[0], State)
+    return verify(_STATE, data, State, VerifyKey(state.key))
 
 
 class _Versioned(msgspec.Struct):
@@ -218,13 +218,15 @@ class _Versioned(msgspec.Struct):
 _T = TypeVar("_T")
 
 
-def _sign(label: bytes, message: msgspec.Struct, key: SigningKey) -> bytes:
+def sign(label: bytes, message: msgspec.Struct, key: SigningKey) -> bytes:
+    """The envelope of a message: ``label`` keeps it from being taken for one of another kind."""
     payload = msgspec.msgpack.encode(message)
     return msgspec.msgpack.encode((payload, key.sign(label + payload).signature))
 
 
-def _verify(label: bytes, data: bytes, kind: type[_T], key: VerifyKey) -> _T:
-    payload, signature = _envelope(data)
+def verify(label: bytes, data: bytes, kind: type[_T], key: VerifyKey) -> _T:
+    """The message in an envelope that ``key`` signed. Raises FrameError."""
+    payload, signature = envelope(data)
     try:
         key.verify(label + payload, signature)
     except (CryptoError, ValueError):
@@ -232,7 +234,8 @@ def _verify(label: bytes, data: bytes, kind: type[_T], key: VerifyKey) -> _T:
     return _payload(payload, kind)
 
 
-def _envelope(data: bytes) -> tuple[bytes, bytes]:
+def envelope(data: bytes) -> tuple[bytes, bytes]:
+    """Payload and signature; nothing is verified. Raises FrameError."""
     return _decode(data, tuple[bytes, Annotated[bytes, Meta(min_length=64, max_length=64)]], "envelope")
 
 

@@ -1,4 +1,4 @@
-"""The program as a kiosk has it: locked wheels for its processor, lgpio and the kernel module cross-built, and this tree.
+"""The program as a kiosk has it: locked wheels for its processor, lgpio and the kernel module cross-built, this tree.
 
 Nothing of it runs under emulation, so that a change of the program takes seconds.
 """
@@ -53,11 +53,11 @@ def pip(*arguments: str) -> None:
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise OSError(f"pip: {(done.stderr.strip().splitlines() or ['failed'])[-1]}")
+        raise OSError(f"pip: {done.stderr.strip()[-1000:] or 'failed'}")
 
 
 def wheels(into: Path) -> None:
-    """What requirements-kiosk.lock names, as wheels for a kiosk, each by its hash; and lgpio's source. Raises OSError."""
+    """What requirements-kiosk.lock names, as wheels for a kiosk, by hash; and lgpio's source. Raises OSError."""
     lock = str(ROOT / "requirements-kiosk.lock")
     pip("download", "--no-deps", "--require-hashes", *_FOREIGN, "-d", str(into), "-r", lock)
     source = ("--no-deps", "--no-binary=:all:", "--no-build-isolation", "--require-hashes")

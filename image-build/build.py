@@ -1,7 +1,7 @@
 """Builds the image of a sampling kiosk for Raspberry Pi 3, 4 and 5: `make image`. Needs root, for chroot and packages.
 
-The stages builder, root, wheels and cross are kept in the cache; the image itself takes seconds. The same inputs make the
-same bytes.
+The stages builder, root, wheels and cross are kept in the cache; the image itself takes seconds. The same inputs make
+the same bytes.
 """
 
 import argparse
@@ -32,7 +32,6 @@ INITRD_MODULES = (
     *("gpio_regulator", "virtio_blk"),
 )
 _FIRMWARE = ("bootcode.bin", "start.elf", "fixup.dat", "start4.elf", "fixup4.dat")
-_OVERLAYS = ("i2c-rtc.dtbo",)
 _BOARDS = ("bcm2837-rpi-3*", "bcm2711-rpi-4*", "bcm2711-rpi-cm4*", "bcm2712*")
 CMDLINE = (
     "console=tty0 console=serial0,115200 kiosk.slot={slot} ro quiet panic=10 loglevel=4 systemd.show_status=0"
@@ -40,8 +39,10 @@ CMDLINE = (
 )
 
 _SQUASH = """
+# The file system's own time is SOURCE_DATE_EPOCH; its files' times are set here.
+find /build/root -exec touch -h -d @"$SOURCE_DATE_EPOCH" {} +
 mksquashfs /build/root /build/root.squashfs -noappend -quiet -no-progress -comp zstd -Xcompression-level 12 -b 256K \
-    -mkfs-time "$1" -all-time "$1" -no-xattrs -no-exports
+    -no-xattrs -no-exports
 """
 _FAT = """
 # name size(MiB) sectors-per-cluster serial label folder
@@ -58,9 +59,10 @@ _EXT4 = """
 rm -f /build/"$1"
 truncate -s "$2"M /build/"$1"
 find /build/"$5" -exec touch -h -d @"$SOURCE_DATE_EPOCH" {} +
-mkfs.ext4 -q -F -L "$4" -U "$3" -E hash_seed="$3",lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0 -O metadata_csum \
-    -d /build/"$5" /build/"$1"
+mkfs.ext4 -q -F -L "$4" -U "$3" -O metadata_csum -d /build/"$5" \
+    -E hash_seed="$3",lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0 /build/"$1"
 """
+_OVERLAY = 'dtc -q -@ -I dts -O dtb -o /build/kiosk-rtc.dtbo /build/kiosk-rtc.dts'
 _TABLE = 'sfdisk --quiet --no-reread --no-tell-kernel /build/"$1"'
 
 
@@ -130,7 +132,9 @@ class Build:
         busybox = root / "usr/bin/busybox"
         initrd = work / "initrd.img"
         initramfs.build(initrd, modules_root=kernel_modules, modules=INITRD_MODULES, busybox=busybox, init=script)
-        self._in(_SQUASH, str(EPOCH))
+        shutil.copyfile(HERE / "overlays/kiosk-rtc.dts", work / "kiosk-rtc.dts")
+        self._in(_OVERLAY)
+        self._in(_SQUASH)
         squash = work / "root.squashfs"
         contents = {5: squash, 6: squash}
         for slot, number in layout.BOOT.items():
@@ -170,8 +174,7 @@ class Build:
         (folder / "overlays").mkdir(parents=True)
         for name in _FIRMWARE[1:]:
             shutil.copyfile(firmware / name, folder / name)
-        for name in _OVERLAYS:
-            shutil.copyfile(firmware / "overlays" / name, folder / "overlays" / name)
+        shutil.copyfile(self._tree / "build/kiosk-rtc.dtbo", folder / "overlays/kiosk-rtc.dtbo")
         for pattern in _BOARDS:
             for path in (modules / "dtb/broadcom").glob(f"{pattern}.dtb"):
                 shutil.copyfile(path, folder / path.name)

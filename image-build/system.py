@@ -41,7 +41,7 @@ MASKED = (
 MOUNT_POINTS = ("data", "boot/kiosk", "etc/kiosk", "var/lib/kiosk", "var/log/journal", "var/lib/systemd/timesync")
 UNWANTED = (
     *("var/log/*", "var/cache/*", "var/lib/apt/lists/*", "run/*", "tmp/*", "etc/machine-id", "var/lib/dbus/machine-id"),
-    *("etc/ssh/ssh_host_*", "root/.*", "etc/hostname", "etc/resolv.conf", "boot/*", "var/lib/systemd/random-seed"),
+    *("etc/ssh/ssh_host_*", "root/.*", "etc/hostname", "boot/*", "var/lib/systemd/random-seed"),
     *("etc/.pwd.lock", "etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "usr/lib/modules/*"),
 )
 _KEPT_DRIVERS = (
@@ -110,6 +110,7 @@ def _configure(root: Path) -> None:
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "etc/hostname").write_text("kiosk\n")
     (root / "etc/hosts").write_text("127.0.0.1 localhost\n127.0.1.1 kiosk\n::1 localhost ip6-localhost\n")
+    (root / "etc/resolv.conf").unlink(missing_ok=True)  # a link of systemd's own that leads nowhere yet
     (root / "etc/resolv.conf").symlink_to("../run/systemd/resolve/stub-resolv.conf")
     (root / "etc/fstab").write_text("# Nothing: the root is laid by the initramfs, the rest are mount units.\n")
     (root / "usr/lib/clock-epoch").touch()  # no clock of a kiosk shows an earlier time than the image's

@@ -15,7 +15,7 @@ KERNEL = "7.3.4+deb13"
 """The version in the names of the kernel packages of trixie-backports; it knows the Pi 5's RP1, and gpio-sim."""
 BUILDER = (
     *("squashfs-tools", "mtools", "dosfstools", "e2fsprogs", "fdisk", "zstd", "xz-utils", "kmod", "systemd", "swig"),
-    *("python3", "make", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"),
+    *("python3", "make", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross", "device-tree-compiler"),
 )
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 _MAGIC = (

@@ -1,5 +1,5 @@
-"""A Raspberry Pi 3 in QEMU with a kiosk's card in it. QEMU has no start firmware of a Pi: this plays its part by the rules
-of autoboot.txt, down to the flag that starts the other slot once."""
+"""A Raspberry Pi 3 in QEMU with a kiosk's card in it. QEMU has no start firmware of a Pi: this plays its part by the
+rules of autoboot.txt, down to the flag that starts the other slot once."""
 
 import re
 import shutil

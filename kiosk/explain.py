@@ -4,6 +4,7 @@ It works for any Struct a TOML file is converted to.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -36,7 +37,8 @@ def explain(root: type, data: dict[str, Any], message: str) -> str:
     expected = _expected(kind) if kind else text
     if keys and keys[-1] == "driver":
         expected = expected.removeprefix(_DRIVER)
-    return f"{name}: found {show(found)}, expected {expected}"
+    secret = bool(keys) and keys[-1] == "password"
+    return f"{name}: found {'(withheld)' if secret else show(found)}, expected {expected}"
 
 
 def _walk(root: type, data: Any, keys: list[str | int]) -> tuple[Any, Any]:
@@ -45,6 +47,16 @@ def _walk(root: type, data: Any, keys: list[str | int]) -> tuple[Any, Any]:
         kind = _member(_choose(kind, data), key)
         data = data.get(key) if isinstance(data, dict) else data[int(key)] if isinstance(data, list) else None
     return _choose(kind, data), data
+
+
+def kind_of(root: type, keys: Sequence[str]) -> Any:
+    """What a ``root`` wants at this key, in the words of `msgspec.inspect`; None for a key that it does not know."""
+    kind: Any = inspect.type_info(root)
+    for key in keys:
+        members = getattr(kind, "types", (kind,))
+        fields = (field for member in members for field in getattr(member, "fields", ()))
+        kind = next((field.type for field in fields if field.encode_name == key), None)
+    return kind
 
 
 def _choose(kind: Any, data: Any) -> Any:

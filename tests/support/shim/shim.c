@@ -137,10 +137,10 @@ static void after(int64_t number) {
 #define OPERATION(type, kind, name, other, offset, data, size, call)                                                   \
     do {                                                                                                               \
         pthread_mutex_lock(&mutex);                                                                                    \
-        int64_t number = before(kind);                                                                                 \
+        int64_t number = before(kind), at = offset;                                                                    \
         type result = number ? (type)(call) : (type)-1;                                                                \
         int saved = errno;                                                                                             \
-        record(kind, result == (type)-1, name, other, offset, data, size);                                            \
+        record(kind, result == (type)-1, name, other, at, data, size);                                                 \
         if (number)                                                                                                    \
             after(number);                                                                                             \
         pthread_mutex_unlock(&mutex);                                                                                  \

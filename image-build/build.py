@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import application
@@ -17,15 +18,17 @@ import debian
 import initramfs
 import layout
 import manifest
+import packages
 import stages
 import system
 import trees
 
 ROOT = Path(__file__).parent.parent
 HERE = Path(__file__).parent
+LOCK = HERE / "packages.lock"
 PACKAGES = [line for line in (HERE / "packages.txt").read_text().split("\n") if line and not line.startswith("#")]
-EPOCH = 1_764_115_200
-"""2025-11-26: the time of every file in the image, and the earliest a kiosk's clock can show."""
+EPOCH = 1_795_651_200
+"""2026-11-26: the time of every file in the image, and the earliest a kiosk's clock can show."""
 
 INITRD_MODULES = (
     *("squashfs", "overlay", "mmc_block", "bcm2835", "sdhci_iproc", "sdhci_brcmstb", "sdhci_pci", "bcm2835_dma"),
@@ -62,16 +65,16 @@ find /build/"$5" -exec touch -h -d @"$SOURCE_DATE_EPOCH" {} +
 mkfs.ext4 -q -F -L "$4" -U "$3" -O metadata_csum -d /build/"$5" \
     -E hash_seed="$3",lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0 /build/"$1"
 """
-_OVERLAY = 'dtc -q -@ -I dts -O dtb -o /build/kiosk-rtc.dtbo /build/kiosk-rtc.dts'
+_OVERLAY = "dtc -q -@ -I dts -O dtb -o /build/kiosk-rtc.dtbo /build/kiosk-rtc.dts"
 _TABLE = 'sfdisk --quiet --no-reread --no-tell-kernel /build/"$1"'
 
 
 class Build:
     """One run. ``out``: where the image and what belongs to it go."""
 
-    def __init__(self, out: Path, mirror: str | None) -> None:
+    def __init__(self, out: Path, mirror: str | None, locked: bool = False) -> None:
         self.out = out
-        self._mirror_asked = mirror
+        self._mirror_asked, self._locked = mirror, locked
         self.version = manifest.version()
 
     @property
@@ -81,20 +84,28 @@ class Build:
     def run(self) -> Path:
         """Raises stages.StageError."""
         network = "the mirror cannot be reached or lacks a package: try again, or name another one with --mirror URL"
+        lock = LOCK.read_text("utf-8") if LOCK.exists() else ""
         builder = stages.stage(
             "builder",
-            stages.fingerprint(trees.BUILDER, trees.KERNEL, debian.SUITE, debian.native()),
+            stages.fingerprint(trees.BUILDER, trees.KERNEL, debian.SUITE, debian.native(), lock),
             lambda folder: trees.builder(folder, self.mirror, EPOCH),
             network,
         )
         debian_tree = stages.stage(
             "root",
-            stages.fingerprint(PACKAGES, debian.SUITE, EPOCH),
+            stages.fingerprint(PACKAGES, debian.SUITE, EPOCH, lock),
             lambda folder: trees.root(folder, PACKAGES, self.mirror, EPOCH),
             f"{network}; emulation of arm64 needs root and binfmt_misc",
         )
         kernel = debian.kernel("arm64", self._mirror_asked)
-        firmware = stages.stage("firmware", stages.fingerprint(debian.SUITE), self._firmware, network)
+        firmware = stages.stage(
+            "firmware",
+            stages.fingerprint(trees.FIRMWARE, lock),
+            lambda folder: trees.firmware(folder, self.mirror),
+            network,
+        )
+        made_of = [builder, debian_tree, kernel, firmware]
+        self._compare(made_of, lock)
         wheelhouse = stages.stage(
             "wheels",
             stages.fingerprint(ROOT / "requirements-kiosk.lock", HERE / "lgpio.lock"),
@@ -113,7 +124,7 @@ class Build:
         try:
             root = system.assemble(self._tree, debian_tree / "tree", kernel, wheelhouse, cross, EPOCH)
             image = self._image(root, kernel, firmware)
-            manifest.write(self.out, image, debian_tree / "tree", wheelhouse, kernel, firmware, self.version)
+            manifest.write(image, self.version, EPOCH, made_of, wheelhouse, cross)
         except (OSError, ValueError) as error:
             raise stages.StageError(f"stage image: {error}") from error
         finally:
@@ -121,9 +132,16 @@ class Build:
         print(f"image    {time.monotonic() - began:.0f} s: {image} ({image.stat().st_size >> 20} MiB)", flush=True)
         return image
 
-    def _firmware(self, folder: Path) -> None:
-        apt = debian.AptRoot(debian.cache_folder() / "apt-arm64", "arm64", self.mirror)
-        debian.unpack(apt.download([f"raspi-firmware/{debian.SUITE}"], folder / "debs"), folder / "tree")
+    def _compare(self, made_of: Sequence[Path], lock: str) -> None:
+        """Says how the packages differ from the lock. Raises StageError where they must not."""
+        lines = packages.differences(packages.parse(lock, LOCK.name), manifest.debian_packages(made_of))
+        for line in lines:
+            print(f"         {line}", flush=True)
+        if lines and self._locked:
+            raise stages.StageError(
+                f"{len(lines)} packages are not as in {LOCK.name}: name a mirror that still has them with --mirror URL,"
+                " take the new ones with `make image-lock`, or build without --locked"
+            )
 
     def _image(self, root: Path, kernel: Path, firmware: Path) -> Path:
         work, modules = self._tree / "build", debian.modules_root(kernel)
@@ -208,16 +226,21 @@ def main() -> int:
     parser = argparse.ArgumentParser("build.py", description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "build", metavar="DIR", help="default ./build")
     parser.add_argument("--mirror", metavar="URL", help="Debian mirror; default: that of this machine's own apt")
+    parser.add_argument("--locked", action="store_true", help=f"refuse packages that are not as in {LOCK.name}")
+    parser.add_argument("--write-lock", action="store_true", help=f"only write {LOCK.name}, as the mirror is today")
     parser.add_argument("--compress", action="store_true", help="also make what Raspberry Pi Imager downloads")
     options = parser.parse_args()
     if os.geteuid() != 0:
         print("build.py: needs root: sudo make image", file=sys.stderr)
         return 1
     try:
-        image = Build(options.out, options.mirror).run()
+        if options.write_lock:
+            LOCK.write_text(packages.lock_text(trees.planned(PACKAGES, options.mirror or debian.host_mirror())))
+            return 0
+        image = Build(options.out, options.mirror, options.locked).run()
         if options.compress:
-            manifest.publish(image)
-    except (stages.StageError, debian.FetchError) as error:
+            manifest.publish(image, EPOCH)
+    except (stages.StageError, debian.FetchError, packages.LockError) as error:
         print(f"build.py: {error}", file=sys.stderr)
         return 1
     return 0

@@ -14,9 +14,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import packages
+from packages import Package
+
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SUITE, BACKPORTS = "trixie", "trixie-backports"
 COMPONENTS = "main non-free-firmware"
+_PRINT = ("--print-uris", "--yes", "-o", "Acquire::ForceHash=SHA256")
 
 
 class FetchError(Exception):
@@ -74,7 +78,7 @@ class AptRoot:
     """A private apt for one architecture. ``folder`` holds its lists and packages."""
 
     def __init__(self, folder: Path, architecture: str, mirror: str) -> None:
-        self.folder, self._architecture = folder, architecture
+        self.folder, self.architecture = folder, architecture
         self._config = folder / "apt.conf"
         for name in ("lists/partial", "archives/partial", "empty"):
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -98,7 +102,9 @@ class AptRoot:
             env=os.environ | {"APT_CONFIG": str(self._config)},
         )
         if done.returncode:
-            raise FetchError(f"{program} {arguments[0]}: {done.stderr.strip().splitlines()[-1:] or 'failed'}")
+            raise FetchError(
+                f"{program} {' '.join(arguments)[:80]}: {done.stderr.strip().splitlines()[-1:] or 'failed'}"
+            )
         return done.stdout
 
     def update(self) -> None:
@@ -124,16 +130,30 @@ class AptRoot:
         text = self._apt("apt-cache", "-o", release, "depends", "--no-recommends", "--no-suggests", name)
         return re.findall(r"^\s+\|?Depends: (\S+)", text, re.MULTILINE)
 
-    def show(self, names: Sequence[str]) -> str:
-        """apt's records (deb822) of all versions of these packages."""
-        return self._apt("apt-cache", "show", "--all-versions", *names)
+    def resolve(self, names: Sequence[str]) -> list[Package]:
+        """What would be installed for ``names`` (apt's patterns too) on an empty system. Raises FetchError."""
+        return packages.offered(self._apt("apt-get", *_PRINT, "install", *names))
+
+    def offer(self, names: Sequence[str]) -> list[Package]:
+        """What ``download`` would fetch. Raises FetchError."""
+        return packages.offered(self._apt("apt-get", *_PRINT, "download", *names))
 
 
-def unpack(packages: Iterable[Path], into: Path) -> None:
+def apt_root(architecture: str, mirror: str | None = None) -> AptRoot:
+    """The private apt of an architecture in the cache. Raises FetchError where no mirror is known."""
+    return AptRoot(cache_folder() / f"apt-{architecture}", architecture, mirror or host_mirror())
+
+
+def unpack(debs: Iterable[Path], into: Path) -> None:
     """What the packages hold, laid into a folder; nothing is configured or run."""
     into.mkdir(parents=True, exist_ok=True)
-    for package in packages:
-        subprocess.run(["dpkg-deb", "-x", str(package), str(into)], check=True)
+    for deb in debs:
+        subprocess.run(["dpkg-deb", "-x", str(deb), str(into)], check=True)
+
+
+def record(debs: Iterable[Path]) -> list[Package]:
+    """Which packages these files are."""
+    return [packages.named(deb.name, hashlib.sha256(deb.read_bytes()).hexdigest()) for deb in debs]
 
 
 def modules_root(kernel_root: Path) -> Path:
@@ -141,34 +161,32 @@ def modules_root(kernel_root: Path) -> Path:
     return next((kernel_root / "usr/lib/modules").iterdir())
 
 
-def kernel(architecture: str, mirror: str | None = None) -> Path:
-    """The backports kernel of an architecture, unpacked once: the folder that holds ``boot`` and ``usr/lib/modules``.
-    Raises FetchError."""
-    root = cache_folder() / f"kernel-{architecture}"
-    if (root / "complete").exists():
-        return root
-    apt = AptRoot(cache_folder() / f"apt-{architecture}", architecture, mirror or host_mirror())
-    apt.update()
-    needed = apt.depends(f"linux-image-{architecture}", BACKPORTS)
+def kernel_parts(apt: AptRoot) -> list[str]:
+    """The packages, "name/suite", that hold the backports kernel of an architecture. Raises FetchError."""
+    needed = apt.depends(f"linux-image-{apt.architecture}", BACKPORTS)
     image = next(name for name in needed if name.startswith("linux-image-"))
     release = image.removeprefix("linux-image-")
     parts = [name for name in apt.depends(image, BACKPORTS) if name.startswith("linux-") and name.endswith(release)]
+    return [f"{name}/{BACKPORTS}" for name in (image, *parts)]
+
+
+def kernel(architecture: str, mirror: str | None = None) -> Path:
+    """The backports kernel of an architecture, unpacked once: the folder that holds ``usr/lib/modules`` and, in
+    ``packages``, which packages it is from. Raises FetchError."""
+    root = cache_folder() / f"kernel-{architecture}"
+    if (root / "complete").exists():
+        return root
+    apt = apt_root(architecture, mirror)
+    apt.update()
     shutil.rmtree(root, ignore_errors=True)
-    found = apt.download([f"{name}/{BACKPORTS}" for name in (image, *parts)], root / "debs")
+    found = apt.download(kernel_parts(apt), root / "debs")
     unpack(found, root)
-    sums = [f"{hashlib.sha256(package.read_bytes()).hexdigest()} {package.name}\n" for package in found]
-    for package in found:
-        package.unlink()
-    (root / "debs/sums").write_text("".join(sums))
+    (root / "packages").write_text(packages.lock_text(record(found)))
+    shutil.rmtree(root / "debs")
     (root / "lib").symlink_to("usr/lib")  # where depmod looks
     subprocess.run(["depmod", "-b", str(root), modules_root(root).name], check=True)
     (root / "complete").touch()
     return root
-
-
-def records(names: Sequence[str]) -> str:
-    """What apt knows of these packages of arm64, in all versions the mirror had when its lists were read."""
-    return AptRoot(cache_folder() / "apt-arm64", "arm64", host_mirror()).show(names)
 
 
 def main() -> int:

@@ -1,14 +1,15 @@
-"""Which Debian packages an image is made of: read from dpkg's and apt's own files, kept in ``packages.lock``.
+"""Which Debian packages an image is made of: as apt and dpkg name them, kept in ``packages.lock``.
 
 The lock names no mirror: a package is known by its name, version, architecture and SHA-256. A mirror forgets old
 versions, so a build takes what the mirror has and says what differs from the lock; ``--locked`` takes nothing else.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
+from urllib.parse import unquote
 
-HEADER = "# Debian packages of the last released image. Written by `make image-lock`; read by `make image`.\n"
+HEADER = "# Debian packages an image is made of. Written by `make image-lock`, read by `make image`.\n"
 _LINE = re.compile(
     r"(?P<name>[a-z0-9][a-z0-9+.-]+) (?P<version>\S+) (?P<architecture>[a-z0-9]+) (?P<sha256>[0-9a-f]{64})"
 )
@@ -27,31 +28,31 @@ class LockError(ValueError):
     """The lock cannot be read or cannot be kept. The text says what differs and what to do."""
 
 
-def stanzas(text: str) -> Iterator[dict[str, str]]:
-    """The paragraphs of dpkg's status file or an apt record (deb822); of a field of several lines the first one."""
-    for block in re.split(r"\n\s*\n", text):
-        if fields := dict(re.findall(r"^([A-Za-z0-9-]+):[ \t]*(.*)$", block, re.MULTILINE)):
-            yield fields
-
-
 def installed(status: str) -> list[tuple[str, str, str]]:
     """(name, version, architecture) of each package that dpkg's status file calls installed, sorted."""
-    return sorted(
-        (fields["Package"], fields["Version"], fields["Architecture"])
-        for fields in stanzas(status)
-        if fields.get("Status", "").endswith(" installed")
-    )
+    found = []
+    for block in re.split(r"\n\s*\n", status):
+        fields = dict(re.findall(r"^([A-Za-z0-9-]+):[ \t]*(.*)$", block, re.MULTILINE))
+        if fields.get("Status", "").endswith(" installed"):
+            found.append((fields["Package"], fields["Version"], fields["Architecture"]))
+    return sorted(found)
 
 
-def with_hashes(found: Iterable[tuple[str, str, str]], records: str) -> list[Package]:
-    """``found`` with the SHA-256 that apt's records (``apt-cache show``) give. Raises LockError."""
-    known = {(it["Package"], it["Version"], it["Architecture"]): it.get("SHA256", "") for it in stanzas(records)}
-    packages = []
-    for name, version, architecture in found:
-        if not (sha256 := known.get((name, version, architecture))):
-            raise LockError(f"{name} {version}: the mirror's lists no longer name it; build the root stage anew")
-        packages.append(Package(name, version, architecture, sha256))
-    return packages
+def offered(uris: str) -> list[Package]:
+    """The packages of ``apt-get --print-uris``: lines of 'URI' FILE SIZE SHA256:HASH. Raises LockError."""
+    found = []
+    for line in uris.splitlines():
+        words = line.split()
+        if len(words) != 4 or not words[3].startswith("SHA256:"):
+            raise LockError(f"apt names no SHA-256: {line}")
+        found.append(named(words[1], words[3].removeprefix("SHA256:")))
+    return found
+
+
+def named(file: str, sha256: str) -> Package:
+    """A package by its file's name, NAME_VERSION_ARCHITECTURE.deb, in which apt writes a colon as %3a."""
+    name, version, architecture = file.removesuffix(".deb").split("_")
+    return Package(name, unquote(version), architecture, sha256)
 
 
 def parse(text: str, where: str) -> list[Package]:
@@ -90,28 +91,6 @@ def differences(locked: Iterable[Package], found: Iterable[Package]) -> list[str
         elif old is not None and new is not None and old.sha256 != new.sha256:
             lines.append(f"{name}: {new.version} has another content: sha256 {new.sha256}, locked {old.sha256}")
     return lines
-
-
-def unavailable(locked: Iterable[Package], records: str) -> list[str]:
-    """One line for each locked package that the mirror, by apt's ``records``, no longer has as it was."""
-    offered: dict[str, list[str]] = {}
-    hashes = set()
-    for fields in stanzas(records):
-        offered.setdefault(fields["Package"], []).append(fields["Version"])
-        hashes.add(fields.get("SHA256", ""))
-    lines = []
-    for package in locked:
-        if package.sha256 not in hashes:
-            has = ", ".join(offered.get(package.name, [])) or "none"
-            lines.append(f"{package.name}: locked {package.version}, the mirror has {has}")
-    return lines
-
-
-def preferences(locked: Iterable[Package]) -> str:
-    """apt_preferences(5) that let apt choose the locked versions, older ones too."""
-    return "".join(
-        f"Package: {package.name}\nPin: version {package.version}\nPin-Priority: 1001\n\n" for package in locked
-    )
 
 
 def _key(package: Package) -> tuple[str, str]:

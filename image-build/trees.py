@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import debian
+import packages
+from packages import Package
 
 KERNEL = "7.3.4+deb13"
 """The version in the names of the kernel packages of trixie-backports; it knows the Pi 5's RP1, and gpio-sim."""
@@ -17,6 +19,15 @@ BUILDER = (
     *("squashfs-tools", "mtools", "dosfstools", "e2fsprogs", "fdisk", "zstd", "xz-utils", "kmod", "systemd", "swig"),
     *("python3", "make", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross", "device-tree-compiler"),
 )
+KEPT_FOR_BUILDING = (
+    *(f"linux-headers-{KERNEL}-arm64/{debian.BACKPORTS}", f"linux-headers-{KERNEL}-common/{debian.BACKPORTS}"),
+    f"libpython3.13-dev/{debian.SUITE}",
+)
+"""Of arm64, unpacked into the builder. kbuild is a program: of the builder's own architecture."""
+KBUILD = (f"linux-kbuild-{KERNEL}/{debian.BACKPORTS}",)
+FIRMWARE = (f"raspi-firmware/{debian.SUITE}",)
+BASE = ("?essential", "?priority(required)", "apt")
+"""What mmdebstrap's variant minbase installs before anything else."""
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 _MAGIC = (
     r":qemu-aarch64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
@@ -35,18 +46,21 @@ def emulate_arm64() -> None:
     (BINFMT / "register").write_bytes(_MAGIC.encode())
 
 
-def bootstrap(tree: Path, architecture: str, packages: Sequence[str], mirror: str, epoch: int) -> None:
-    """A Debian tree with these packages. Raises CalledProcessError with the end of the log in the error."""
+def bootstrap(into: Path, apt: debian.AptRoot, names: Sequence[str], mirror: str, epoch: int) -> list[Package]:
+    """A Debian tree, ``into/tree``, with these packages; returns all it is made of. Raises OSError with the end of the
+    log, FetchError."""
+    apt.update()
+    planned = apt.resolve([*BASE, *names])
     options = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEAN]
     command = [
-        *("mmdebstrap", "--variant=minbase", "--mode=root", f"--architectures={architecture}"),
+        *("mmdebstrap", "--variant=minbase", "--mode=root", f"--architectures={apt.architecture}"),
         *("--skip=check/qemu,check/empty", "--aptopt=APT::Install-Recommends false", "--dpkgopt=force-confold"),
         *options,
         "--dpkgopt=path-include=/usr/share/doc/*/copyright",
-        f"--include={','.join(packages)}",
-        *(debian.SUITE, str(tree), "-"),
+        f"--include={','.join(names)}",
+        *(debian.SUITE, str(into / "tree"), "-"),
     ]
-    log = tree.parent / "log"
+    log = into / "log"
     with log.open("wb") as output:
         done = subprocess.run(
             command,
@@ -58,26 +72,43 @@ def bootstrap(tree: Path, architecture: str, packages: Sequence[str], mirror: st
     if done.returncode:
         last = "\n".join(log.read_text("utf-8", "replace").splitlines()[-12:])
         raise OSError(f"mmdebstrap ended with {done.returncode}:\n{last}")
+    found = packages.installed((into / "tree/var/lib/dpkg/status").read_text("utf-8"))
+    if odd := set(found) ^ {package[:3] for package in planned}:
+        raise OSError(f"the mirror changed while it was read, try again: {sorted(odd)[:3]}")
+    return planned
 
 
 def builder(into: Path, mirror: str, epoch: int) -> None:
     """The tree of tools, with the headers of kernel and Python for arm64."""
-    native = debian.native()
-    bootstrap(into / "tree", native, BUILDER, mirror, epoch)
-    cache = debian.cache_folder()
-    foreign = debian.AptRoot(cache / "apt-arm64", "arm64", mirror)
-    own = debian.AptRoot(cache / f"apt-{native}", native, mirror)
-    debs = into / "debs"
-    headers = [f"linux-headers-{KERNEL}-arm64", f"linux-headers-{KERNEL}-common"]
-    found = foreign.download([f"{name}/{debian.BACKPORTS}" for name in headers], debs)
-    found += foreign.download([f"libpython3.13-dev/{debian.SUITE}"], debs)
-    found += own.download([f"linux-kbuild-{KERNEL}/{debian.BACKPORTS}"], debs)
-    debian.unpack(found, into / "tree")
+    own, foreign = debian.apt_root(debian.native(), mirror), debian.apt_root("arm64", mirror)
+    planned = bootstrap(into, own, BUILDER, mirror, epoch)
+    debs = foreign.download(KEPT_FOR_BUILDING, into / "debs") + own.download(KBUILD, into / "debs")
+    debian.unpack(debs, into / "tree")
+    (into / "packages").write_text(packages.lock_text([*planned, *debian.record(debs)]))
 
 
-def root(into: Path, packages: Sequence[str], mirror: str, epoch: int) -> None:
+def root(into: Path, names: Sequence[str], mirror: str, epoch: int) -> None:
+    """The tree of a kiosk, without kernel and program."""
     emulate_arm64()
-    bootstrap(into / "tree", "arm64", packages, mirror, epoch)
+    planned = bootstrap(into, debian.apt_root("arm64", mirror), names, mirror, epoch)
+    (into / "packages").write_text(packages.lock_text(planned))
+
+
+def firmware(into: Path, mirror: str) -> None:
+    """The files the Raspberry Pi's own processor starts with."""
+    debs = debian.apt_root("arm64", mirror).download(FIRMWARE, into / "debs")
+    debian.unpack(debs, into / "tree")
+    (into / "packages").write_text(packages.lock_text(debian.record(debs)))
+
+
+def planned(names: Sequence[str], mirror: str) -> list[Package]:
+    """All packages an image would be made of today, with the root's ``names``; nothing is built. Raises FetchError."""
+    own, foreign = debian.apt_root(debian.native(), mirror), debian.apt_root("arm64", mirror)
+    own.update()
+    foreign.update()
+    found = [*own.resolve([*BASE, *BUILDER]), *own.offer(KBUILD), *foreign.resolve([*BASE, *names])]
+    found += foreign.offer([*KEPT_FOR_BUILDING, *debian.kernel_parts(foreign), *FIRMWARE])
+    return sorted(set(found))
 
 
 def run_in(builder_tree: Path, script: str, *arguments: str, epoch: int) -> None:

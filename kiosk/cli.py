@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kiosk import __version__
+from kiosk.provision import cli as provision
 
 OK, FAILED, NOT_RUNNING, BAD_CONFIG = 0, 1, 3, 78
 MAX_SPEED = 1000.0
@@ -70,10 +71,14 @@ def _parser() -> argparse.ArgumentParser:
     rounds.add_argument("action", choices=["new"])
     label = add("label", _label, "draw a sample label as this kiosk would print it")
     label.add_argument("--png", type=Path, required=True, metavar="FILE")
+    data = add("data", _data, "look at the data partition before it is mounted: grow, mend or set it aside", config=False)
+    data.add_argument("action", choices=["prepare"])
     keys = add("keys", _keys, "make the command post's pair of keys: public.key and private.key", config=False)
     keys.add_argument("folder", type=Path)
     tube = add("tube", _tube, "explain and verify a tube number", config=False)
     tube.add_argument("number", nargs="+", help="16 digits; blanks between the groups are allowed")
+    provisioning = "tell a kiosk who it is: make files and codes, take them, wait for them"
+    provision.add_commands(add("provision", provision.run, provisioning, config=False))
     simulate = add("simulate", _simulate, "let simulated residents come by this very kiosk", config=False)
     simulate.set_defaults(wrong_call=simulate.error)
     simulate.add_argument("--residents", type=_people, default=34, metavar="N", help="how many come (default 34)")
@@ -209,6 +214,12 @@ def _label(options: argparse.Namespace) -> int:
 
     sample_label(config_file.load(options.config)).save(options.png)
     return OK
+
+
+def _data(_options: argparse.Namespace) -> int:
+    from kiosk.partition import prepare
+
+    return prepare()
 
 
 def _keys(options: argparse.Namespace) -> int:

@@ -37,6 +37,10 @@ class CodeError(ValueError):
     """A code cannot be used; the text says which and why."""
 
 
+class DamagedError(CodeError):
+    """Scanned again it may be right."""
+
+
 class _Payload(msgspec.Struct, frozen=True, kw_only=True):
     """``key``: who signed; ``toml``: zlib of the provisioning file."""
 
@@ -120,7 +124,7 @@ class Collector:
         self._pieces: dict[int, bytes] = {}
 
     def feed(self, text: str) -> Progress:
-        """Raises CodeError for a code that is none or is damaged; what was collected stays."""
+        """Raises CodeError for what is no such code, DamagedError for a damaged one; what was collected stays."""
         id_, number, count, piece = _parse(text)
         anew = bool(self._pieces) and (id_, count) != (self.id, self._count)
         if (id_, count) != (self.id, self._count):
@@ -140,15 +144,15 @@ def _parse(text: str) -> tuple[str, int, int, bytes]:
         raise CodeError(f"code: found {text[:8]!r}, expected {PREFIX}…: {why}")
     form = _FORM.fullmatch(text)
     if form is None:
-        raise CodeError(f"code {text[len(PREFIX) : 30]}…: damaged or cut short: scan it again")
+        raise DamagedError(f"code {text[len(PREFIX) : 30]}…: damaged or cut short: scan it again")
     id_, number, count = form[1], int(form[2]), int(form[3])
     if not 1 <= number <= count <= MAX_CODES:
         raise CodeError(f"code {number}/{count}: found {number} of {count}, expected at most {MAX_CODES} codes")
     try:
         raw = base64.b32decode(form[4] + "=" * (-len(form[4]) % 8))
     except binascii.Error:
-        raise CodeError(f"code {number} of {count}: cut short: scan it again") from None
+        raise DamagedError(f"code {number} of {count}: cut short: scan it again") from None
     piece, check = raw[:-_CHECK], raw[-_CHECK:]
     if not piece or check != _check(text[: text.rindex(":") + 1], piece):
-        raise CodeError(f"code {number} of {count}: damaged: scan it again")
+        raise DamagedError(f"code {number} of {count}: damaged: scan it again")
     return id_, number, count, piece

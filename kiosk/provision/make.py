@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import errno
 import io
 import secrets
 from collections.abc import Sequence
@@ -100,14 +101,10 @@ def _put(table: dict[str, Any], keys: Sequence[str], value: object) -> None:
 
 
 def write(made: Sequence[Made], out: Path) -> None:
-    """A folder for each kiosk. Raises FileExistsError before anything is written where one is there already; OSError."""
-    for each in made:
-        if (folder := out / each.folder).exists():
-            raise FileExistsError(17, "it is there already and is not overwritten: choose another folder", str(folder))
-    if (out / EXPECTED).exists():
-        raise FileExistsError(
-            17, "it is there already and is not overwritten: choose another folder", str(out / EXPECTED)
-        )
+    """A folder for each kiosk. Raises FileExistsError, before anything is written, where one is there; OSError."""
+    for path in (*(out / each.folder for each in made), out / EXPECTED):
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, "it is there and is not overwritten: choose another folder", str(path))
     for each in made:
         _write(each, out / each.folder)
     files.put(out / EXPECTED, expected(made).encode(), 0o600)

@@ -70,9 +70,8 @@ def read(path: Path) -> Rows:
 def _columns(path: Path, line: int, cells: list[str]) -> dict[str, int]:
     columns: dict[str, int] = {}
     for place, key in enumerate(map(str.strip, cells), 1):
-        table, *_ = keys = key.split(".")
-        known = kind_of(Config, keys) if table in _LOOSE else kind_of(Provision, keys)
-        if known is None and not (table == "devices" and keys[-1] == "driver"):
+        keys = key.split(".")
+        if _kind(keys) is None and not (keys[0] == "devices" and keys[-1] == "driver"):
             expected = "a key of kiosk-provision.toml, such as kiosk.number"
             raise ConfigError(f'{path.name}:{line}:{place}: found the column "{key}", expected {expected}')
         if key in columns:
@@ -83,10 +82,14 @@ def _columns(path: Path, line: int, cells: list[str]) -> dict[str, int]:
 
 def _value(key: str, cell: str) -> Any:
     """Text where the key wants text; otherwise what the cell says in TOML: 3, true, [40, 30]."""
-    kind = kind_of(Config if key.split(".")[0] in _LOOSE else Provision, key.split("."))
+    kind = _kind(key.split("."))
     if any(isinstance(each, inspect.StrType) for each in getattr(kind, "types", (kind,))):
         return cell
     try:
         return tomllib.loads(f"cell = {cell}")["cell"]
     except tomllib.TOMLDecodeError:
         return cell
+
+
+def _kind(keys: list[str]) -> Any:
+    return kind_of(Config if keys[0] in _LOOSE else Provision, keys)

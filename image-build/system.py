@@ -41,8 +41,8 @@ MASKED = (
 MOUNT_POINTS = ("data", "boot/kiosk", "etc/kiosk", "var/lib/kiosk", "var/log/journal", "var/lib/systemd/timesync")
 UNWANTED = (
     *("var/log/*", "var/cache/*", "var/lib/apt/lists/*", "run/*", "tmp/*", "etc/machine-id", "var/lib/dbus/machine-id"),
-    *("etc/ssh/ssh_host_*", "root/.*", "etc/hostname", "boot/*", "var/lib/systemd/random-seed"),
-    *("etc/.pwd.lock", "etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "usr/lib/modules/*"),
+    *("etc/ssh/ssh_host_*", "etc/apt/sources.list*", "root/.*", "etc/hostname", "boot/*", "var/lib/systemd/random-seed"),
+    *("usr/lib/binfmt.d/*", "etc/.pwd.lock", "etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "usr/lib/modules/*"),
 )
 _KEPT_DRIVERS = (
     *("block", "char", "clk", "dma", "firmware", "gpio", "hid", "hwmon", "i2c", "input", "iio", "md", "mfd", "misc"),
@@ -73,6 +73,9 @@ def assemble(builder: Path, debian_tree: Path, kernel: Path, wheelhouse: Path, b
                 shutil.rmtree(path)
             else:
                 path.unlink()
+    for path in root.rglob("*"):  # nobody on a kiosk becomes somebody else
+        if path.is_file() and not path.is_symlink() and (mode := path.stat().st_mode) & 0o6000:
+            path.chmod(mode & 0o1777)
     modules = debian.modules_root(kernel)
     _kernel_modules(modules, root / "usr/lib/modules" / modules.name)
     extra = root / "usr/lib/modules" / modules.name / "updates/kiosk_rpi.ko"
@@ -113,4 +116,6 @@ def _configure(root: Path) -> None:
     (root / "etc/resolv.conf").unlink(missing_ok=True)  # a link of systemd's own that leads nowhere yet
     (root / "etc/resolv.conf").symlink_to("../run/systemd/resolve/stub-resolv.conf")
     (root / "etc/fstab").write_text("# Nothing: the root is laid by the initramfs, the rest are mount units.\n")
+    for folder in ("etc", "var"):
+        (root / folder / ".updated").touch()  # nothing to make anew at the first start: systemd.unit(5), ConditionNeedsUpdate
     (root / "usr/lib/clock-epoch").touch()  # no clock of a kiosk shows an earlier time than the image's

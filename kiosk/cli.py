@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     rounds.add_argument("action", choices=["new"])
     label = add("label", _label, "draw a sample label as this kiosk would print it")
     label.add_argument("--png", type=Path, required=True, metavar="FILE")
-    data = add("data", _data, "look at the data partition before it is mounted: grow, mend or set it aside", config=False)
+    data = add("data", _data, "make the data partition ready to be mounted", config=False)
     data.add_argument("action", choices=["prepare"])
     keys = add("keys", _keys, "make the command post's pair of keys: public.key and private.key", config=False)
     keys.add_argument("folder", type=Path)

@@ -15,6 +15,8 @@ from tests.support.vm import Line, Shell, Vm, until
 READER, PRINTER = "CARDREADER", "LABELPRINTER"
 """The serial numbers of the two USB adapters, by which /dev/serial/by-id names them."""
 REVISION = "a02082"  # Raspberry Pi 3 Model B 1.2, as gpiozero wants to know
+BOOT_S = 900.0
+"""No start takes that long; a test that would wait for ever ends."""
 SET_REBOOT_FLAGS = "0x00038064"
 GPSET0, GPCLR0, GPLEV0 = 0x3F20001C, 0x3F200028, 0x3F200034
 _NOT_MODELLED = "bcm2835_wdt,vc4,v3d,snd_bcm2835,vchiq,hci_uart,brcmfmac,bcm2835_v4l2,bcm2835_codec"
@@ -48,7 +50,7 @@ class Board:
         self.vm = Vm("qemu-system-aarch64", self._arguments(boot), ("console", "shell", "pins"))
         await self.vm.__aenter__()
         self.console: Line = self.vm.lines["console"]
-        self._shell = Shell(self.vm.lines["shell"])
+        self._shell: Shell | None = None
         return self
 
     async def __aexit__(
@@ -126,12 +128,16 @@ class Board:
 
     async def shell(self, command: str) -> str:
         """What a command says on the debug shell of systemd, which only this command line opens."""
-        return await self._shell.run(command)
+        if self._shell is None:
+            line = self.vm.lines["shell"]
+            await line.wait(rb"#", within=BOOT_S)
+            self._shell = Shell(line)
+            await self._shell.run("stty -echo; bind 'set enable-bracketed-paste off'; PS1=")
+        return await self._shell.run(command, within=BOOT_S)
 
     async def up(self) -> None:
         """Waits until systemd has started everything that starts by itself."""
-        await self.vm.lines["shell"].wait(rb"#")
-        await until(self._settled, "systemd has started everything")
+        await until(self._settled, "systemd has started everything", within=BOOT_S)
 
     async def _settled(self) -> bool:
         return (await self.shell("systemctl is-system-running || true")) in ("running", "degraded")

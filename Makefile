@@ -6,10 +6,10 @@ LOCK = uv pip compile pyproject.toml --universal --python-version 3.11 --generat
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench soak lock clean
+.PHONY: help setup demo test check bench soak image image-check image-lock lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: ## make .venv with .venv/bin/kiosk from requirements.lock
 	@sh scripts/setup.sh
@@ -19,7 +19,7 @@ demo: setup ## a site at work on simulated devices, with a real broker
 	@$(BIN)/kiosk simulate --demo $(ARGS)
 
 test: setup ## the whole suite (ARGS="-k words" for a part)
-	@sh scripts/need.sh mosquitto cc
+	@sh scripts/need.sh mosquitto cc image-check
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: setup ## style, types, import contracts, dead code, lock file
@@ -39,6 +39,18 @@ bench: setup ## the figures of docs/benchmarks.md, on this machine
 soak: setup ## kill -9 the daemon for HOURS=8
 	@sh scripts/need.sh mosquitto cc
 	@$(BIN)/python -m tests.faults.soak --hours $(HOURS) $(ARGS)
+
+image: setup ## the card image for Raspberry Pi 3, 4 and 5, into build/ (as root; ARGS="--compress" for Imager's files too)
+	@sh scripts/need.sh image
+	@$(BIN)/python image-build/build.py $(ARGS)
+
+image-check: setup ## open the finished image without starting it (ARGS=FILE for another one)
+	@sh scripts/need.sh image-check
+	@$(BIN)/python image-build/check.py $(ARGS)
+
+image-lock: setup ## take the mirror's Debian packages of today into image-build/packages.lock
+	@sh scripts/need.sh image
+	@$(BIN)/python image-build/build.py --write-lock $(ARGS)
 
 lock: ## resolve pyproject.toml anew into the lock files (needs uv)
 	$(LOCK) --group dev -o requirements.lock

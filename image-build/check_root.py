@@ -86,7 +86,7 @@ def traces(nodes: Sequence[Node], tree: Path) -> Iterator[str]:
         if node.mode[0] == "-" and re.match(r"(var/(log|cache)|tmp|run|boot)/.", node.path):
             yield f"{node.path}: left over from the build"
     for path in (tree / "etc/apt").rglob("*.list*"):
-        if path.read_text("utf-8", "replace").strip():
+        if path.is_file() and path.read_text("utf-8", "replace").strip():
             yield f"{path.relative_to(tree)}: the mirror of the build"
 
 

@@ -77,6 +77,7 @@ def _summary(table: Rows, count: int) -> str:
 
 def _made(site: dict[str, Any], row: Row, keys: PrivateKeys, name: str, profiles: Sequence[Path]) -> Made:
     data = {key: dict(value) if isinstance(value, dict) else value for key, value in site.items()}
+    data.setdefault("kiosk", {})
     for key, value in row.cells.items():
         _put(data, key.split("."), value)
     data["id"] = base64.b32encode(secrets.token_bytes(10)).decode()

@@ -109,15 +109,10 @@ class Card:
 
     def fat_files(self, number: int) -> dict[str, bytes]:
         """Path to content of all files of a FAT partition. Raises CardError."""
-        fat = str(self.part(number))
-        names = self.tool("mdir", "-i", fat, "-/", "-b", "::").splitlines()
-        files = {}
-        for name in names:
-            if not name.endswith("/"):
-                target = self.work / "file"
-                self.tool("mcopy", "-n", "-o", "-i", fat, name, str(target))
-                files[name.removeprefix("::/")] = target.read_bytes()
-        return files
+        folder = self.work / f"files-{number}"
+        folder.mkdir()
+        self.tool("mcopy", "-s", "-n", "-i", str(self.part(number)), "::*", str(folder))
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
     def root(self, number: int) -> tuple[list[Node], Path]:
         """All files of a root, and the folder into which it was unpacked. Raises CardError."""

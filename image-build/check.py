@@ -87,7 +87,7 @@ def slots(card: Card) -> Iterator[str]:
             yield f"{where}/cmdline.txt does not say kiosk.slot={slot}: {' '.join(words)}"
         yield from (f"{where}/cmdline.txt opens a shell: {word}" for word in words if "debug_shell" in word)
         at, magic = ARM64_KERNEL
-        if "kernel8.img" in files and files["kernel8.img"][at : at + 4] != magic and files["kernel8.img"][:2] != b"MZ":
+        if "kernel8.img" in files and files["kernel8.img"][at : at + 4] != magic:
             yield f"{where}/kernel8.img is no arm64 kernel"
         if not files.get("initrd.img", b"070701").startswith(b"070701"):
             yield f"{where}/initrd.img is no initramfs"

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from kiosk import __version__, control, devices, health, seal
+from kiosk import __version__, control, devices, enrolment, health, seal
 from kiosk.clock import SystemClock
 from kiosk.config import Config, Printer
 from kiosk.events import Event, PrintFailed, PrintSucceeded, RoundRequested, Tick
 from kiosk.facts import Fact, IncidentRaised, Order, PrintLabel
 from kiosk.intake import Intake
+from kiosk.introduction import Introduction
 from kiosk.journal import StorageFault
 from kiosk.journal_thread import JournalThread
 from kiosk.notify import Notifier
@@ -64,9 +65,11 @@ class Kiosk:
         self._drivers = [driver for driver in (card, code, self._printer, self._panel) if driver is not None]
         self._around = Surroundings(devices={driver.name: False for driver in self._drivers})
         self._oldest_unacked_ms = 0
+        device = seal.device_key(config.kiosk.data_dir / "device.key")
+        self._proof = enrolment.proof(config.seal.token, device.verify_key)
+        self._introduction = Introduction(config, device, journal, self._printer)
         self._uplink: Uplink | None = None
         if config.mqtt is not None:
-            device = seal.device_key(config.kiosk.data_dir / "device.key")
             site_code, number = config.site.code, config.kiosk.number
             self._uplink = Uplink(config.mqtt, site_code, number, journal, device, public, self._describe)
 
@@ -105,6 +108,7 @@ class Kiosk:
         work += [driver.run() for driver in self._drivers]
         work.append(control.serve(self._config.kiosk.runtime_dir / control.NAME, self._answer))
         work.append(self._notifier.heartbeat(self._alive))
+        work.append(self._introduce())
         if self._uplink is not None:
             work.append(self._uplink.run())
         return work
@@ -113,6 +117,7 @@ class Kiosk:
 
     def _post(self, event: Event) -> None:
         self._around = self._around.after(event, health.desk_faults(self._issues.now))
+        self._introduction.heard(event)
         self._runner.post(event)
 
     async def _tick(self) -> None:
@@ -131,12 +136,18 @@ class Kiosk:
                     self._oldest_unacked_ms = await self._uplink.oldest_ms()
             await asyncio.sleep(HEALTH_S)
 
+    async def _introduce(self) -> None:
+        await self._runner.answer()
+        await self._introduction.run()
+
     async def _alive(self) -> None:
         """Returns only when runner and journal answered."""
         await self._runner.answer()
         await self._journal.mark("heartbeat")
 
     async def _answer(self, request: str) -> dict[str, Any]:
+        if request == "enrolment-label":
+            return {"ok": True} if self._introduction.print() else {"error": "this kiosk has no printer"}
         if request != "round-new":
             raise KeyError(request)
         before = self._runner.site.rounds.round
@@ -240,6 +251,7 @@ class Kiosk:
             "trust": self._clock.now().trust,
             "version": __version__,
             "issues": [issue.code for issue in self._issues.now],
+            "proof": self._proof,
         }
 
 

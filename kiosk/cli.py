@@ -73,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     label.add_argument("--png", type=Path, required=True, metavar="FILE")
     data = add("data", _data, "make the data partition ready to be mounted", config=False)
     data.add_argument("action", choices=["prepare"])
+    enrol = add("enrolment-label", _enrolment_label, "print this kiosk's enrolment label, or draw it")
+    enrol.add_argument("--png", type=Path, metavar="FILE", help="draw it into this file; no running kiosk is needed")
     keys = add("keys", _keys, "make the command post's pair of keys: public.key and private.key", config=False)
     keys.add_argument("folder", type=Path)
     tube = add("tube", _tube, "explain and verify a tube number", config=False)
@@ -220,6 +222,24 @@ def _data(_options: argparse.Namespace) -> int:
     from kiosk.partition import prepare
 
     return prepare()
+
+
+def _enrolment_label(options: argparse.Namespace) -> int:
+    from kiosk import config_file, control, introduction, seal
+
+    config = config_file.load(options.config)
+    if options.png is not None:
+        introduction.label(config, seal.device_key(config.kiosk.data_dir / "device.key")).save(options.png)
+        return OK
+    try:
+        reply = control.ask(config.kiosk.runtime_dir / control.NAME, "enrolment-label")
+    except control.NotRunningError as error:
+        print(f"kiosk enrolment-label: {error}", file=sys.stderr)
+        return NOT_RUNNING
+    if "ok" not in reply:
+        print(f"kiosk enrolment-label: {reply.get('error')}", file=sys.stderr)
+        return FAILED
+    return OK
 
 
 def _keys(options: argparse.Namespace) -> int:

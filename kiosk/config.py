@@ -32,6 +32,7 @@ class Kiosk(Table, frozen=True):
     number: Annotated[int, Meta(ge=1, le=99)]
     data_dir: Path = Path("/var/lib/kiosk")
     runtime_dir: Path = Path("/run/kiosk")
+    enrolment_label: bool = False  # printed at the first start with this site, number and device key
 
 
 class Policy(Table, frozen=True):
@@ -153,11 +154,13 @@ class Mqtt(Table, frozen=True):
 
 class Seal(Table, frozen=True):
     """``digest_key``: where the key of "seen before" lives: in RAM, where it outlives the daemon but not the power, or
-    in a file on the card (for demonstrations)."""
+    in a file on the card (for demonstrations). ``token``: the one-time id this kiosk was provisioned with; it proves by
+    it that it is the one the command post has sent out."""
 
     public_key: str
     digest_key: Literal["ram", "file"] = "ram"
     digest_key_file: Path | None = None
+    token: str = ""
 
 
 class Config(Table, frozen=True):

@@ -115,7 +115,8 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True):
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """How the kiosk is. ``acked`` and ``hub``: the acknowledgement it goes by; ``key``: its own verify key;
-    ``trust``: how far its clock can be believed, 0-4; ``issues``: codes of what is wrong."""
+    ``trust``: how far its clock can be believed, 0-4; ``issues``: codes of what is wrong; ``proof``: that it knows the
+    one-time id it was provisioned with (`kiosk.enrolment`), if it was."""
 
     v: int = VERSION
     site: SiteCode
@@ -131,10 +132,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     issues: tuple[str, ...] = ()
     key: Hash
+    proof: Annotated[bytes, Meta(min_length=16, max_length=16)] | msgspec.UnsetType = msgspec.UNSET
 
 
 def topic(site: str, kiosk: int | str, leaf: str) -> str:
-    """``leaf``: facts, ack, state, incident; ask, answer, command and result are reserved."""
+    """``leaf``: facts, ack, state, incident, command, result; ask and answer are reserved."""
     return f"kiosk/v1/{site}/{kiosk}/{leaf}"
 
 
@@ -182,7 +184,7 @@ def pack(
 
 def peek(data: bytes) -> Frame:
     """The frame as it claims to be: neither signature nor facts are looked at. Raises FrameError."""
-    return _payload(envelope(data)[0], Frame)
+    return claim(data, Frame)
 
 
 def unpack(data: bytes, key: VerifyKey) -> Frame:
@@ -207,7 +209,7 @@ def pack_state(state: State, key: SigningKey) -> bytes:
 
 def unpack_state(data: bytes) -> State:
     """The state, signed by the very key it names: proof that the sender holds it, not that it is the right one."""
-    state = _payload(envelope(data)[0], State)
+    state = claim(data, State)
     return verify(_STATE, data, State, VerifyKey(state.key))
 
 
@@ -232,6 +234,11 @@ def verify(label: bytes, data: bytes, kind: type[_T], key: VerifyKey) -> _T:
     except (CryptoError, ValueError):
         raise FrameError("signature: not made by this key over these bytes") from None
     return _payload(payload, kind)
+
+
+def claim(data: bytes, kind: type[_T]) -> _T:
+    """The message in an envelope as it claims to be: its signature is not looked at. Raises FrameError."""
+    return _payload(envelope(data)[0], kind)
 
 
 def envelope(data: bytes) -> tuple[bytes, bytes]:

@@ -38,6 +38,8 @@ def make(provision: Provision, name: Path | str, profiles: Sequence[Path] = PROF
     data["site"] = {"code": provision.site.code, "name": provision.site.name}
     data["kiosk"] = data.get("kiosk", {}) | {"number": provision.kiosk.number}
     data["seal"] = data.get("seal", {}) | {"public_key": provision.seal.public_key}
+    if provision.id:
+        data["seal"]["token"] = provision.id
     data["policy"] = data.get("policy", {}) | provision.policy
     devices = data.setdefault("devices", {})
     for device, values in provision.devices.items():

@@ -58,7 +58,8 @@ class _RefusedError(OSError):
 class Uplink:
     """Ships the facts when it can.
 
-    ``describe``: what the state message tells beside the journal, any of trust (0-4), version, issues (codes).
+    ``describe``: what the state message tells beside the journal, any of trust (0-4), version, issues (codes)
+    and proof. ``command`` is called with each command as it came; `tell` takes the result of one, signed.
 
     ``acked``: the command post has all facts to here; ``connected``: to the broker; ``issue``: what is wrong, or None.
     """
@@ -73,6 +74,7 @@ class Uplink:
         public: PublicKeys,
         describe: Callable[[], dict[str, Any]],
         clock: Clock | None = None,
+        command: Callable[[bytes], None] = lambda _envelope: None,
     ) -> None:
         self.connected = False
         self._config = config
@@ -81,6 +83,8 @@ class Uplink:
         self._key, self._public = device_key, public
         self._describe = describe
         self._clock = clock or SystemClock()
+        self._command = command
+        self._results: deque[bytes] = deque(maxlen=16)
         self._window = Window()
         self._issues: dict[str, str] = {}
         self._incidents: deque[int] = deque(maxlen=16)
@@ -103,12 +107,18 @@ class Uplink:
     @property
     def refusal(self) -> str | None:
         """What the broker or the command post refuses. A line that is down, or a receiver that is, refuses nothing."""
-        return next((text for kind, text in self._issues.items() if kind not in ("link", "receiver")), None)
+        tolerable = ("link", "receiver", "command")
+        return next((text for kind, text in self._issues.items() if kind not in tolerable), None)
 
     def wake(self, incident: int | None = None) -> None:
         """New facts are in the journal; the one with sequence ``incident`` goes ahead of all others."""
         if incident is not None:
             self._incidents.append(incident)
+        self._wake.set()
+
+    def tell(self, result: bytes) -> None:
+        """Sends the result of a command, once. The receiver asks again for one that got lost: by the same command."""
+        self._results.append(result)
         self._wake.set()
 
     async def run(self) -> None:
@@ -140,7 +150,8 @@ class Uplink:
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(self._wake.set)
 
-        link = Link(self._config, f"kiosk-{self._site}-{self._number}", self._topic("ack"), ping)
+        name = f"kiosk-{self._site}-{self._number}"
+        link = Link(self._config, name, self._topic("ack"), self._topic("command"), ping)
         began = time.monotonic()
         try:
             link.open(self._topic("state"), frames.pack_state(await self._state(online=False), self._key))
@@ -180,12 +191,15 @@ class Uplink:
         match item:
             case Lost(why, refused):
                 raise _RefusedError(why) if refused else OSError(why)
-            case Ready(refused):
+            case Ready(refused, deaf):
                 self.connected = True
                 self._note("link", "")
                 self._note("refused", "")
                 self._note("ack", refused and f"the broker lets this kiosk hear no acknowledgements: {refused}")
-            case Heard(payload):
+                self._note("command", deaf and f"the broker lets this kiosk hear no commands: {deaf}")
+            case Heard("command", payload):
+                self._command(payload)
+            case Heard(_, payload):
                 link.hold = now
                 self._hear(link, payload, now)
             case Taken(mid, code, text):
@@ -232,6 +246,9 @@ class Uplink:
 
     async def _send(self, link: Link) -> None:
         window, journal = self._window, self._journal
+        while self._results:
+            link.publish(self._topic("result"), self._results[0], time.monotonic())
+            self._results.popleft()
         while self._incidents:
             seq = self._incidents[0]
             if seq > window.mark:
@@ -313,6 +330,7 @@ class Uplink:
             trust=described.get("trust", 0),
             version=described.get("version", ""),
             issues=tuple(described.get("issues", ())),
+            proof=described.get("proof") or msgspec.UNSET,
             key=bytes(self._key.verify_key),
         )
 

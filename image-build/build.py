@@ -229,6 +229,7 @@ def main() -> int:
     parser.add_argument("--locked", action="store_true", help=f"refuse packages that are not as in {LOCK.name}")
     parser.add_argument("--write-lock", action="store_true", help=f"only write {LOCK.name}, as the mirror is today")
     parser.add_argument("--compress", action="store_true", help="also make what Raspberry Pi Imager downloads")
+    parser.add_argument("--url", default="", help="where Imager will find the files: goes into os-list.json")
     options = parser.parse_args()
     if os.geteuid() != 0:
         print("build.py: needs root: sudo make image", file=sys.stderr)
@@ -239,7 +240,7 @@ def main() -> int:
             return 0
         image = Build(options.out, options.mirror, options.locked).run()
         if options.compress:
-            manifest.publish(image, EPOCH)
+            manifest.publish(image, EPOCH, options.url)
     except (stages.StageError, debian.FetchError, packages.LockError) as error:
         print(f"build.py: {error}", file=sys.stderr)
         return 1

@@ -106,16 +106,17 @@ def _hashes(sha256: str) -> list[dict[str, str]]:
     return [{"alg": "SHA-256", "content": sha256}]
 
 
-def publish(image: Path, epoch: int) -> Path:
+def publish(image: Path, epoch: int, base: str = "") -> Path:
     """Compresses the image for Raspberry Pi Imager, and writes ``os-list.json``, an entry of its repository format
-    (github.com/raspberrypi/rpi-imager, doc/schema-v4.json). Both sizes and hashes are those of the files."""
+    (github.com/raspberrypi/rpi-imager, doc/json-schema/os-list-schema.json). Both sizes and hashes are those of the
+    files. ``base``: the address of the folder from which Imager will fetch them."""
     packed = image.with_name(image.name + ".xz")
     subprocess.run(["xz", "--force", "--keep", "--threads=0", "-2", str(image)], check=True)
     entry = {
         "name": NAME,
         "description": "Registration, pooled tubes, labels and queue for mass sampling; no screen, no network needed",
-        "url": packed.name,
-        "icon": "",
+        "url": f"{base.rstrip('/')}/{packed.name}" if base else packed.name,
+        "icon": "icons/use_custom.png",  # one that Imager itself holds
         "release_date": datetime.datetime.fromtimestamp(epoch, datetime.UTC).date().isoformat(),
         "extract_size": image.stat().st_size,
         "extract_sha256": layout.sha256(image),

@@ -84,6 +84,15 @@ class PowerOn(Event, frozen=True):
     kept: int = 0
 
 
+class CommandAnswered(Event, frozen=True):
+    """Root's own programs have carried out a command, or could not. ``outcome``: "done" or "failed"."""
+
+    to: int
+    n: int
+    outcome: str
+    text: str
+
+
 # From the intake ------------------------------------------------------------------------------------------------
 
 
@@ -107,6 +116,21 @@ class TubeScanned(Event, frozen=True):
     """A valid tube number was scanned."""
 
     tube: str
+
+
+class CommandArrived(Event, frozen=True):
+    """An order that the command post has signed. ``to``: the kiosk it is for, 0 for all of ``site``; ``until``: ms
+    since 1970 UTC; ``via``: "uplink", "code" or "file"; ``fault``: why this version cannot obey it, or ""."""
+
+    site: str
+    to: int
+    n: int
+    until: int
+    do: str
+    envelope: bytes
+    digest: bytes
+    via: str
+    fault: str = ""
 
 
 class Unusable(Event, frozen=True):

@@ -157,6 +157,28 @@ class GroupReleased(Fact, frozen=True, tag="group-released"):
     members: int
 
 
+class CommandTaken(Fact, frozen=True, tag="command-taken"):
+    """An order of the command post that will be obeyed. ``to``: 0 where it was for every kiosk of the site; ``n``: its
+    number; ``until``: ms since 1970 UTC; ``via``: "uplink", "code" or "file"; ``envelope`` as it came."""
+
+    to: int
+    n: int
+    do: str
+    until: int
+    via: str
+    digest: bytes
+    envelope: bytes
+
+
+class CommandEnded(Fact, frozen=True, tag="command-ended"):
+    """``outcome``: "done" or "failed"."""
+
+    to: int
+    n: int
+    outcome: str
+    text: str = ""
+
+
 AnyFact = (
     Started
     | ClockStepped
@@ -175,6 +197,8 @@ AnyFact = (
     | LabelFailed
     | GroupClosed
     | GroupReleased
+    | CommandTaken
+    | CommandEnded
 )
 
 
@@ -231,3 +255,19 @@ class PrintLabel(Order, frozen=True):
     at: Stamp
     attempt: int = 1
     name_of: bytes = b""
+
+
+class Obey(Order, frozen=True):
+    """Hand a verified command to who carries it out."""
+
+    do: str
+    envelope: bytes
+
+
+class TellResult(Order, frozen=True):
+    """Tell the command post what became of a command. ``outcome``: "accepted", "done", "failed" or "refused"."""
+
+    to: int
+    n: int
+    outcome: str
+    text: str

@@ -6,7 +6,9 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from kiosk import identity, recognise
+from nacl.signing import VerifyKey
+
+from kiosk import commands, identity, recognise
 from kiosk.config import HealthCodeFormat
 from kiosk.domain import Colour, Person, Reason, Stamp
 from kiosk.events import (
@@ -16,10 +18,12 @@ from kiosk.events import (
     CodeFailed,
     CodePresented,
     CodeScanned,
+    CommandArrived,
     Event,
     TubeScanned,
     Unusable,
 )
+from kiosk.frames import FrameError
 from kiosk.seal import Sealer
 
 log = logging.getLogger(__name__)
@@ -31,12 +35,16 @@ NAMES_KEPT = 256
 
 
 class Intake:
-    """``admit`` turns a driver's event into what the flows may hear."""
+    """``admit`` turns a driver's event into what the flows may hear. ``post``: the command post's key, without which
+    no command is known."""
 
-    def __init__(self, formats: Sequence[HealthCodeFormat], site: str, sealer: Sealer) -> None:
+    def __init__(
+        self, formats: Sequence[HealthCodeFormat], site: str, sealer: Sealer, post: VerifyKey | None = None
+    ) -> None:
         self._formats = recognise.compile_formats(formats)
         self._site = site
         self._sealer = sealer
+        self._post = post
         self._names: OrderedDict[bytes, str] = OrderedDict()
 
     def admit(self, event: Event, at: Stamp) -> Event:
@@ -49,6 +57,12 @@ class Intake:
                 log.debug("unreadable: %s", event.why)
                 return Unusable(Reason.UNREADABLE)
         return event
+
+    def command(self, envelope: bytes, via: str) -> CommandArrived:
+        """An order of the command post. Raises FrameError for one that is not."""
+        if self._post is None:
+            raise FrameError("signature: no key to verify it with")
+        return commands.arrived(envelope, self._post, via)
 
     def prepare(self) -> None:
         """Does beforehand what the next person needs not wait for."""
@@ -82,9 +96,18 @@ class Intake:
             case recognise.BadTube() as bad:
                 log.info("scanned: a tube number that cannot be right: %s", bad.why)
                 return Unusable(Reason.UNREADABLE)
+            case recognise.StaffCommand() as scanned:
+                return self._staff(scanned.payload)
             case other:
                 log.info("scanned: %s, of no use here", type(other).__name__)
                 return Unusable(Reason.NOT_NEEDED)
+
+    def _staff(self, payload: str) -> Event:
+        try:
+            return self.command(commands.from_payload(payload), "code")
+        except FrameError as error:
+            log.warning("scanned: a command that is not obeyed: %s", error)
+            return Unusable(Reason.NOT_NEEDED)
 
 
 def _expired(valid_to: str, at: Stamp) -> bool:

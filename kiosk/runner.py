@@ -11,11 +11,10 @@ from kiosk.clock import Clock
 from kiosk.domain import Stamp
 from kiosk.events import Event, PowerOn, Tick
 from kiosk.facts import ENTRY_VERSION, AnyFact, DeskCleared, Entry, Fact, Order
-from kiosk.flows.labelling import resume
 from kiosk.ids import uuid7
 from kiosk.intake import Intake
 from kiosk.journal import StorageFault
-from kiosk.site import SCHEMA, Site, decide, fold, refold
+from kiosk.site import SCHEMA, Site, decide, fold, refold, resume
 
 log = logging.getLogger(__name__)
 
@@ -97,8 +96,8 @@ class Runner:
             self._resume()
 
     def _resume(self) -> None:
-        for label in resume(self.site):
-            self._carry_out(label)
+        for order in resume(self.site):
+            self._carry_out(order)
         self._changed([])
 
     async def step(self, event: Event) -> None:

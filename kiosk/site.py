@@ -1,6 +1,6 @@
 """The state of the kiosk: one slice per flow, all of it the fold of the facts (the desk alone also folds notes)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -9,7 +9,8 @@ from kiosk.config import Config, NoDevice, Policy
 from kiosk.domain import Stamp
 from kiosk.events import Event
 from kiosk.facts import Entry, Fact, Note, Order
-from kiosk.flows import desk, incidents, labelling, pooling, registration, release, rounds
+from kiosk.flows import commands, desk, incidents, labelling, pooling, registration, release, rounds
+from kiosk.flows.commands import Commands
 from kiosk.flows.desk import Desk
 from kiosk.flows.incidents import Incidents
 from kiosk.flows.labelling import Labelling
@@ -18,10 +19,10 @@ from kiosk.flows.registration import Registration
 from kiosk.flows.release import Release
 from kiosk.flows.rounds import Rounds
 
-FLOWS = (rounds, incidents, registration, pooling, labelling, release)
+FLOWS = (rounds, incidents, registration, pooling, labelling, release, commands)
 """In the order of the data path: each hears what the ones before it said in the same step. An incident goes first."""
 
-SCHEMA = 1
+SCHEMA = 2
 """Of the snapshot. Raised when a slice changes its shape; an old snapshot is then folded anew."""
 
 
@@ -49,12 +50,21 @@ class Site(msgspec.Struct, frozen=True):
     labelling: Labelling = Labelling()
     release: Release = Release()
     incidents: Incidents = Incidents()
+    commands: Commands = Commands()
     desk: Desk = Desk()
 
     def dump(self) -> bytes:
         """The durable slices, for a snapshot."""
         return msgspec.msgpack.encode(
-            (self.rounds, self.registration, self.pooling, self.labelling, self.release, self.incidents)
+            (
+                self.rounds,
+                self.registration,
+                self.pooling,
+                self.labelling,
+                self.release,
+                self.incidents,
+                self.commands,
+            )
         )
 
     @classmethod
@@ -70,6 +80,7 @@ _Slices = tuple[
     Labelling,
     Release,
     Incidents,
+    Commands,
 ]
 
 
@@ -89,6 +100,7 @@ def fold(site: Site, change: Fact | Note, at: Stamp) -> Site:
         labelling.evolve(site.labelling, change, at),
         release.evolve(site.release, change, at),
         incidents.evolve(site.incidents, change),
+        commands.evolve(site.commands, change),
         desk.evolve(site.desk, change, at),
     )
 
@@ -109,6 +121,12 @@ def decide(site: Site, event: Event, at: Stamp) -> Step:
                     facts.append(said)
                     items.append(said)
     return Step(site, facts, orders)
+
+
+def resume(site: Site) -> Iterator[Order]:
+    """After a start: what was decided before and is not done."""
+    yield from labelling.resume(site)
+    yield from commands.resume(site)
 
 
 def refold(site: Site, entries: Iterable[tuple[int, Entry]]) -> Site:

@@ -38,7 +38,15 @@ ROOT = Path(__file__).parent.parent
 
 
 def durable(site: Site) -> tuple[Any, ...]:
-    return site.rounds, site.registration, site.pooling, site.labelling, site.release, site.incidents
+    return (
+        site.rounds,
+        site.registration,
+        site.pooling,
+        site.labelling,
+        site.release,
+        site.incidents,
+        site.commands,
+    )
 
 
 # The engine -----------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from kiosk.facts import (
     CardHeld,
     CodeHeld,
     CodeShown,
+    CommandTaken,
     DeskCleared,
     Fact,
     GroupClosed,
@@ -76,7 +77,7 @@ def evolve(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk:
             return _answer(slice_, at, Signal.CLOSED) if change.short else slice_
         case GroupReleased():
             return _answer(slice_, at, Signal.RELEASED)
-        case IncidentAcknowledged() | LabelPrinted(proof="scan"):
+        case IncidentAcknowledged() | LabelPrinted(proof="scan") | CommandTaken(via="code"):
             return _answer(slice_, at, Signal.ACKNOWLEDGED)
         case ButtonDenied() | NothingToDo():
             return _answer(slice_, at, Signal.DENIED)

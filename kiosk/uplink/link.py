@@ -12,6 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from kiosk.config import Mqtt
 
@@ -24,9 +25,10 @@ def _no_delay(_client: Client, _userdata: Any, sock: Any) -> None:
 
 
 class Ready(NamedTuple):
-    """Connected and subscribed; ``refused``: why the broker lets us hear no acknowledgements."""
+    """Connected and subscribed; ``refused``: why the broker lets us hear no acknowledgements, ``deaf``: no commands."""
 
     refused: str
+    deaf: str
 
 
 class Taken(NamedTuple):
@@ -38,6 +40,9 @@ class Taken(NamedTuple):
 
 
 class Heard(NamedTuple):
+    """``leaf``: the last part of the topic."""
+
+    leaf: str
     payload: bytes
 
 
@@ -57,7 +62,7 @@ class Link:
     ``hold``: nothing but the state is sent before; ``state_due``: when to look at the state; ``told``: what it was.
     """
 
-    def __init__(self, config: Mqtt, name: str, ack_topic: str, ping: Callable[[], None]) -> None:
+    def __init__(self, config: Mqtt, name: str, acks: str, commands: str, ping: Callable[[], None]) -> None:
         self.inbox: deque[Happening] = deque(maxlen=256)
         self.told: object = None
         self.told_at = self.state_due = time.monotonic()
@@ -80,15 +85,19 @@ class Link:
             if reason.is_failure:
                 post(Lost(f"the broker refuses this kiosk: {reason}", refused=True))
             else:
-                client.subscribe(ack_topic, qos=1)
+                fresh = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+                client.subscribe([(acks, SubscribeOptions(qos=1)), (commands, fresh)])
 
         def on_subscribe(_c: Client, _u: Any, _mid: int, reasons: list[ReasonCode], _p: Any) -> None:
-            post(Ready(", ".join(str(reason) for reason in reasons if reason.is_failure)))
+            refused, deaf = (str(reason) if reason.is_failure else "" for reason in reasons)
+            post(Ready(refused, deaf))
 
         client.on_connect = on_connect
         client.on_subscribe = on_subscribe
         client.on_publish = lambda _c, _u, mid, reason, _p: post(Taken(mid, reason.value, str(reason)))
-        client.on_message = lambda _c, _u, message: post(Heard(bytes(message.payload)))
+        client.on_message = lambda _c, _u, message: post(
+            Heard(message.topic.rpartition("/")[2], bytes(message.payload))
+        )
         client.on_disconnect = lambda _c, _u, _f, reason, _p: post(Lost(f"connection lost: {reason}"))
         client.on_socket_open = _no_delay
         self._post = post

@@ -10,17 +10,20 @@ from pathlib import Path
 
 import apsw
 import msgspec
+from nacl.signing import VerifyKey
 
+from hub import enrol
 from hub.intake import Intake, wall_ms
 from hub.receiver import Broker, Receiver
-from hub.report import JournalReport, opened, report
+from hub.report import Claim, JournalReport, opened, report
 from hub.store import Store, StoreError
 from kiosk import frames
-from kiosk.seal import PrivateKeys, SealError
+from kiosk.seal import PrivateKeys, SealError, fingerprint
 
 _EXITS = """exit statuses:
   0   done
-  1   report: something does not add up (gaps, forks, a broken chain); import: a file could not be used
+  1   report: something does not add up (gaps, forks, a broken chain, two kiosks with one number);
+      import: a file could not be used
   64  the command line is wrong
   66  a file or folder that was named cannot be read
   70  the database failed while working; what was not acknowledged comes again
@@ -96,16 +99,23 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _enrol(options: argparse.Namespace) -> int:
+    store, at = Store(options.db, create=options.expect is not None), wall_ms()
     try:
-        key = bytes.fromhex(options.device_key)
-    except ValueError:
-        key = b""
-    if len(key) != 32:
-        return _fail(64, "the device key is 64 hex digits, as the alarm shows it")
-    store = Store(options.db)
-    with store.transaction():
-        store.enrol(options.site, options.number, key, wall_ms())
-    sys.stdout.write(f"{options.site}/{options.number}: from now on key {key.hex()}\n")
+        if options.expect is not None:
+            listed = enrol.expect(options.expect)
+            with store.transaction():
+                for site, number, id_ in listed:
+                    store.expect(site, number, id_, at)
+            sys.stdout.write(f"{len(listed)} kiosks are expected; each enrols itself by its one-time id\n")
+            return 0
+        who = enrol.told(store, options.who)
+        with store.transaction():
+            store.enrol(who.site, who.number, who.key, at)
+    except enrol.EnrolError as error:
+        return _fail(64, str(error))
+    finally:
+        store.close()
+    sys.stdout.write(f"{who.site}/{who.number}: from now on {fingerprint(VerifyKey(who.key))}, key {who.key.hex()}\n")
     return 0
 
 
@@ -116,11 +126,25 @@ def _report(options: argparse.Namespace) -> int:
     else:
         for journal in told.journals:
             sys.stdout.write(_lines(journal))
+        for claim in told.claims:
+            sys.stdout.write(_claim(claim))
         for why, count in told.apart.items():
             sys.stdout.write(f"kept apart: {count} messages: {why}\n")
         for alarm in told.alarms:
             sys.stdout.write(f"alarm: {alarm}\n")
-    return 0 if all(journal.sound for journal in told.journals) else 1
+    return 0 if all(journal.sound for journal in told.journals) and not told.claims else 1
+
+
+def _claim(claim: Claim) -> str:
+    place = f"{claim.site}/{claim.kiosk}"
+    if not claim.enrolled:
+        return f"kiosk {place} is not enrolled: fingerprints {', '.join(claim.others)} claim it and are kept apart\n"
+    count = {1: "two"}.get(len(claim.others), str(len(claim.others) + 1))
+    prints = ", ".join((claim.enrolled, *claim.others))
+    return (
+        f"{count} kiosks use {place}: fingerprints {prints}; the first is enrolled, the rest is kept apart: "
+        "give it another number, or enrol it in place of the first\n"
+    )
 
 
 def _lines(journal: JournalReport) -> str:
@@ -191,10 +215,13 @@ def _parser() -> argparse.ArgumentParser:
     importing = command("import", _import, "Take in what `kiosk export` wrote; may be repeated.", private=True)
     importing.add_argument("folder", type=Path, help="the folder with the .frame and .state files")
 
-    enrol = command("enrol", _enrol, "Trust another device key for a kiosk, after its card was changed.", private=False)
-    enrol.add_argument("site", help="six digits")
-    enrol.add_argument("number", type=int, help="the kiosk's number")
-    enrol.add_argument("device_key", help="64 hex digits, as the alarm shows them")
+    text = "Trust a device as a kiosk: by its enrolment label, or by the one-time ids kiosks were sent out with."
+    enrolling = command("enrol", _enrol, text, private=False)
+    who = enrolling.add_mutually_exclusive_group(required=True)
+    who.add_argument("--expect", type=Path, metavar="FILE", help="expected.csv, as `kiosk provision make` wrote it")
+    who.add_argument(
+        "who", nargs="*", default=[], help="the code on the label (KE1:…), or SITE NUMBER and fingerprint or key"
+    )
 
     reporting = command("report", _report, "Tell per kiosk what is there and what does not add up.", private=False)
     reporting.add_argument("--json", action="store_true", help="one JSON object instead of text")

@@ -13,10 +13,12 @@ import msgspec
 from nacl.signing import VerifyKey
 
 from hub import ranges
+from hub.enrol import proves
 from hub.store import Store
 from kiosk import frames
 from kiosk.facts import Entry, IncidentRaised
 from kiosk.frames import Ack, Frame, FrameError, State
+from kiosk.seal import fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -105,17 +107,28 @@ class Intake:
         if frames.topic(state.site, state.kiosk, "state") != topic:
             self._apart(topic, "it names another kiosk than its topic", data)
             return None
-        store, key = self.store, self.store.key(state.site, state.kiosk)
-        if key is None:
-            store.enrol(state.site, state.kiosk, state.key, self._now())
-            log.info("%s/%s: first seen, key %s", state.site, state.kiosk, state.key.hex())
-        elif key != state.key:
-            store.rival(state.site, state.kiosk, state.key, self._now())
-            what = f"a second device claims this number, key {state.key.hex()}: kept apart until it is enrolled"
-            self._alarm(state.site, state.kiosk, what)
+        if not self._is_enrolled(state):
             return None
-        store.set_state(state)
+        self.store.set_state(state)
         return self._answer(state)
+
+    def _is_enrolled(self, state: State) -> bool:
+        """Whether this device is this kiosk: the one that proves to know the id it was sent out with; where none was
+        sent out, the first that came; afterwards, whom a person enrolled."""
+        store, key = self.store, self.store.key(state.site, state.kiosk)
+        if key == state.key:
+            return True
+        who, expected = fingerprint(VerifyKey(state.key)), store.expected(state.site, state.kiosk)
+        if proves(state, expected) if expected is not None else key is None:
+            store.enrol(state.site, state.kiosk, state.key, self._now())
+            how = "first seen" if expected is None else "it knows its one-time id"
+            log.info("%s/%s: %s, fingerprint %s, key %s", state.site, state.kiosk, how, who, state.key.hex())
+            return True
+        store.rival(state.site, state.kiosk, state.key, self._now())
+        what = "a second device claims this number" if key is not None else "a device without its one-time id claims it"
+        what += f", fingerprint {who}, key {state.key.hex()}: kept apart until it is enrolled"
+        self._alarm(state.site, state.kiosk, what)
+        return False
 
     def _answer(self, state: State) -> Place | None:
         """A kiosk that goes by another mark than ours, or has facts to send, gets to know where we are."""

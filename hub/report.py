@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+from nacl.signing import VerifyKey
 
 from hub import ranges
 from hub.ranges import Ranges
@@ -13,7 +14,7 @@ from hub.store import Store
 from kiosk import facts, frames
 from kiosk.domain import Subject
 from kiosk.frames import State
-from kiosk.seal import PrivateKeys, SealError, open_box
+from kiosk.seal import PrivateKeys, SealError, fingerprint, open_box
 
 
 class JournalReport(msgspec.Struct):
@@ -43,8 +44,19 @@ class JournalReport(msgspec.Struct):
         return self.chain and not (self.missing or self.doubled or self.forks)
 
 
+class Claim(msgspec.Struct):
+    """More than one device, or one that is not enrolled, goes by this number. All by their fingerprints; ``enrolled``:
+    "" for none."""
+
+    site: str
+    kiosk: int
+    enrolled: str
+    others: list[str]
+
+
 class Report(msgspec.Struct):
     journals: list[JournalReport]
+    claims: list[Claim]
     apart: dict[str, int]
     alarms: list[str]
 
@@ -57,7 +69,21 @@ def report(store: Store) -> Report:
         f"{site}/{kiosk}: {what}"
         for site, kiosk, what in store.rows("SELECT site, kiosk, what FROM alarm ORDER BY alarm").fetchall()
     ]
-    return Report(journals, apart, alarms)
+    return Report(journals, _claims(store), apart, alarms)
+
+
+def _claims(store: Store) -> list[Claim]:
+    places = store.rows("SELECT DISTINCT site, kiosk FROM rival ORDER BY site, kiosk").fetchall()
+    return [
+        Claim(
+            site, kiosk, _fingerprint(store.key(site, kiosk)), [_fingerprint(key) for key in store.rivals(site, kiosk)]
+        )
+        for site, kiosk in places
+    ]
+
+
+def _fingerprint(key: bytes | None) -> str:
+    return fingerprint(VerifyKey(key)) if key is not None else ""
 
 
 def _journal(store: Store, number: int, site: str, kiosk: int, epoch: bytes, packed: bytes) -> JournalReport:

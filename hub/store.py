@@ -34,6 +34,11 @@ CREATE TABLE alarm (alarm INTEGER PRIMARY KEY, site TEXT, kiosk INT, what TEXT, 
   UNIQUE (site, kiosk, what));
 CREATE TABLE access (access INTEGER PRIMARY KEY, at INT NOT NULL, who TEXT, what TEXT, opened INT NOT NULL);
 """
+_SINCE = """
+CREATE TABLE IF NOT EXISTS expected (site TEXT, kiosk INT, id TEXT NOT NULL, at INT NOT NULL,
+  PRIMARY KEY (site, kiosk)) WITHOUT ROWID;
+"""
+"""Tables that the first databases do not have."""
 MAX_APART = 10_000
 """Unusable messages of nobody sure that are kept, so that a flood does not fill the disk."""
 
@@ -77,6 +82,8 @@ class Store:
                 raise StoreError(f"{path}: is a database of another program")
             db.pragma("journal_mode", "wal")
             db.pragma("synchronous", 2)
+            with self.transaction():
+                db.execute(_SINCE)
             db.pragma("wal_autocheckpoint", 8000)
         except apsw.Error as error:
             raise StoreError(f"{path}: {error}") from None
@@ -126,9 +133,23 @@ class Store:
             *(site, kiosk, key, at),
         )
         self.rows("DELETE FROM rival WHERE site = ? AND kiosk = ? AND key = ?", site, kiosk, key)
+        self.rows("DELETE FROM expected WHERE site = ? AND kiosk = ?", site, kiosk)
 
     def rival(self, site: str, kiosk: int, key: bytes, at: int) -> None:
         self.rows("INSERT OR IGNORE INTO rival VALUES (?, ?, ?, ?)", site, kiosk, key, at)
+
+    def rivals(self, site: str, kiosk: int) -> list[bytes]:
+        """Keys that claim this number and are not enrolled, as they came."""
+        query = "SELECT key FROM rival WHERE site = ? AND kiosk = ? ORDER BY at, key"
+        return [bytes(row[0]) for row in self.rows(query, site, kiosk)]
+
+    def expect(self, site: str, kiosk: int, id_: str, at: int) -> None:
+        """The next device that proves to know this one-time id is this kiosk, and no other is."""
+        self.rows("INSERT OR REPLACE INTO expected VALUES (?, ?, ?, ?)", site, kiosk, id_, at)
+
+    def expected(self, site: str, kiosk: int) -> str | None:
+        row = self._one("SELECT id FROM expected WHERE site = ? AND kiosk = ?", site, kiosk)
+        return str(row[0]) if row else None
 
     def set_state(self, state: State) -> None:
         row = msgspec.msgpack.encode(state)

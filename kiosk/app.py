@@ -10,11 +10,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from kiosk import __version__, control, devices, enrolment, health, seal
+from kiosk import __version__, commands, control, devices, enrolment, health, requests, seal
 from kiosk.clock import SystemClock
 from kiosk.config import Config, Printer
-from kiosk.events import Event, PrintFailed, PrintSucceeded, RoundRequested, Tick
-from kiosk.facts import Fact, IncidentRaised, Order, PrintLabel
+from kiosk.events import (
+    ButtonPressed,
+    CardFailed,
+    CardRead,
+    CodeFailed,
+    CodeScanned,
+    Event,
+    PrintFailed,
+    PrintSucceeded,
+    RoundRequested,
+    Tick,
+)
+from kiosk.facts import Fact, IncidentRaised, Obey, Order, PrintLabel, TellResult
+from kiosk.frames import FrameError
 from kiosk.intake import Intake
 from kiosk.introduction import Introduction
 from kiosk.journal import StorageFault
@@ -24,6 +36,7 @@ from kiosk.overview import Surroundings, view
 from kiosk.panel import Panel, show
 from kiosk.runner import Runner
 from kiosk.site import SCHEMA, Setup, Site, refold
+from kiosk.update.attempt import Places
 from kiosk.uplink import Uplink
 
 log = logging.getLogger(__name__)
@@ -32,6 +45,10 @@ LOCK_NAME = "lock"
 TICK_S = 0.1
 HEALTH_S = 1.0
 """The machine is looked at this often; the status file follows every change at the next tick."""
+
+
+_BY_PEOPLE = (CardRead, CardFailed, CodeScanned, CodeFailed, ButtonPressed)
+"""What the kiosk does not hear while its program is on trial."""
 
 
 class AlreadyRunningError(OSError):
@@ -53,7 +70,7 @@ class Kiosk:
             key_file = seal.ram_file(runtime_dir, data_dir)
         public = seal.PublicKeys.parse(config.seal.public_key)
         sealer = seal.Sealer(public, seal.digest_key(config.seal.digest_key, key_file))
-        self._intake = Intake(config.health_code_formats, config.site.code, sealer)
+        self._intake = Intake(config.health_code_formats, config.site.code, sealer, public.verify)
         self._runner = Runner(site, journal, self._clock, self._intake, self._carry_out, self._changed)
         self._issues = health.Issues()
         self._machine = health.machine(config.kiosk.data_dir)
@@ -65,13 +82,17 @@ class Kiosk:
         self._drivers = [driver for driver in (card, code, self._printer, self._panel) if driver is not None]
         self._around = Surroundings(devices={driver.name: False for driver in self._drivers})
         self._oldest_unacked_ms = 0
-        device = seal.device_key(config.kiosk.data_dir / "device.key")
+        self._trial = Places(run=runtime_dir.parent).trial
+        self._on_trial = self._trial.exists()
+        device = self._device_key = seal.device_key(config.kiosk.data_dir / "device.key")
         self._proof = enrolment.proof(config.seal.token, device.verify_key)
         self._introduction = Introduction(config, device, journal, self._printer)
         self._uplink: Uplink | None = None
         if config.mqtt is not None:
             site_code, number = config.site.code, config.kiosk.number
-            self._uplink = Uplink(config.mqtt, site_code, number, journal, device, public, self._describe)
+            self._uplink = Uplink(
+                config.mqtt, site_code, number, journal, device, public, self._describe, command=self._command
+            )
 
     @classmethod
     async def open(cls, config: Config) -> "Kiosk":
@@ -118,7 +139,14 @@ class Kiosk:
     def _post(self, event: Event) -> None:
         self._around = self._around.after(event, health.desk_faults(self._issues.now))
         self._introduction.heard(event)
-        self._runner.post(event)
+        if not (self._on_trial and isinstance(event, _BY_PEOPLE)):
+            self._runner.post(event)
+
+    def _command(self, envelope: bytes, via: str = "uplink") -> None:
+        try:
+            self._runner.post(self._intake.command(envelope, via))
+        except FrameError as error:
+            log.warning("a command by %s is not obeyed: %s", via, error)
 
     async def _tick(self) -> None:
         while True:
@@ -131,10 +159,20 @@ class Kiosk:
         self._notifier.ready()
         while True:
             self._machine = health.machine(self._config.kiosk.data_dir)
+            self._on_trial = self._trial.exists()
+            self._hear_answers()
             if self._uplink is not None:
                 with contextlib.suppress(StorageFault):
                     self._oldest_unacked_ms = await self._uplink.oldest_ms()
             await asyncio.sleep(HEALTH_S)
+
+    def _hear_answers(self) -> None:
+        """What root's programs say of the commands that have not ended."""
+        last = self._runner.site.commands.last
+        for answer in requests.answers(self._config.kiosk.runtime_dir):
+            kept = last.get(answer.to)
+            if kept is not None and (kept.n, kept.outcome) == (answer.n, "accepted"):
+                self._runner.post(answer)
 
     async def _introduce(self) -> None:
         await self._runner.answer()
@@ -174,8 +212,36 @@ class Kiosk:
         match order:
             case PrintLabel():
                 self._print(order)
+            case Obey():
+                self._hand_over(order)
+            case TellResult():
+                self._tell(order)
             case _:
                 raise TypeError(f"no one carries out {type(order).__name__}")
+
+    def _hand_over(self, order: Obey) -> None:
+        try:
+            requests.hand_over(self._config.kiosk.runtime_dir, order.do, order.envelope)
+        except OSError as error:  # the next start tries again
+            log.error("the command %s cannot be handed over: %s", order.do, error)
+
+    def _tell(self, order: TellResult) -> None:
+        log.info("command %d for %d: %s %s", order.n, order.to, order.outcome, order.text)
+        if self._uplink is not None:
+            self._uplink.tell(
+                commands.pack_result(
+                    commands.Result(
+                        site=self._config.site.code,
+                        kiosk=self._config.kiosk.number,
+                        to=order.to,
+                        n=order.n,
+                        outcome=order.outcome,
+                        text=order.text,
+                        at=self._clock.now().wall,
+                    ),
+                    self._device_key,
+                )
+            )
 
     def _print(self, order: PrintLabel) -> None:
         from kiosk.labels import TubeLabel, render, verify
@@ -209,7 +275,7 @@ class Kiosk:
         if uplink is not None:
             link = "online" if uplink.connected else "offline"
         vitals = health.Vitals(
-            ready=runner.ready and not runner.storage_fault,
+            ready=runner.ready and not runner.storage_fault and not self._on_trial,
             people=site.registration.people,
             members=site.release.open.people,
             group_size=site.setup.policy.group_size,
@@ -244,7 +310,8 @@ class Kiosk:
 
     def _picture(self, now: int) -> Panel:
         runner = self._runner
-        return show(view(runner.site, self._issues.now, self._around, runner.storage_fault, ready=runner.ready), now)
+        ready = runner.ready and not self._on_trial
+        return show(view(runner.site, self._issues.now, self._around, runner.storage_fault, ready=ready), now)
 
     def _describe(self) -> dict[str, Any]:
         return {

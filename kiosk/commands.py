@@ -8,7 +8,7 @@ import base64
 import binascii
 import hashlib
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -31,7 +31,7 @@ _RESULT = b"kiosk-result-1\0"
 _KIND = b"\x01"
 """The first byte behind KC1: what follows is a command."""
 
-Outcome = Literal["accepted", "done", "failed", "refused"]
+Outcome = Annotated[str, Meta(pattern=r"^(accepted|done|failed|refused)\Z")]
 Address = Annotated[int, Meta(ge=EVERYBODY, le=99)]
 Count = Annotated[int, Meta(ge=1, lt=1 << 62)]
 

@@ -65,7 +65,22 @@ find /build/"$5" -exec touch -h -d @"$SOURCE_DATE_EPOCH" {} +
 mkfs.ext4 -q -F -L "$4" -U "$3" -O metadata_csum -d /build/"$5" \
     -E hash_seed="$3",lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0 /build/"$1"
 """
-_OVERLAY = "dtc -q -@ -I dts -O dtb -o /build/kiosk-rtc.dtbo /build/kiosk-rtc.dts"
+_OVERLAYS = """
+# the kernel's device trees
+cd /build/overlays
+for source in *.dts; do
+    dtc -q -@ -I dts -O dtb -o "${source%.dts}.dtbo" "$source"
+done
+rm -- *.dts
+fdtoverlay -i "$1"/bcm2712-rpi-5-b.dtb -o /build/d0.dtb bcm2712d0.dtbo
+for tree in /build/d0.dtb "$1"/bcm2712-d-rpi-5-b.dtb; do
+    dtc -q -s -I dtb -O dts -o "/build/$(basename "$tree" .dtb).dts" "$tree"
+done
+cmp /build/d0.dts /build/bcm2712-d-rpi-5-b.dts || {
+    echo "overlays/bcm2712d0.dts does not make the kernel's D0 tree of its C0 tree any more: adapt it" >&2
+    exit 1
+}
+"""
 _TABLE = 'sfdisk --quiet --no-reread --no-tell-kernel /build/"$1"'
 
 
@@ -150,8 +165,9 @@ class Build:
         busybox = root / "usr/bin/busybox"
         initrd = work / "initrd.img"
         initramfs.build(initrd, modules_root=kernel_modules, modules=INITRD_MODULES, busybox=busybox, init=script)
-        shutil.copyfile(HERE / "overlays/kiosk-rtc.dts", work / "kiosk-rtc.dts")
-        self._in(_OVERLAY)
+        shutil.copytree(HERE / "overlays", work / "overlays")
+        shutil.copytree(modules / "dtb/broadcom", work / "dtb")
+        self._in(_OVERLAYS, "/build/dtb")
         self._in(_SQUASH)
         squash = work / "root.squashfs"
         contents = {5: squash, 6: squash}
@@ -189,10 +205,9 @@ class Build:
         return image
 
     def _boot_folder(self, folder: Path, slot: str, modules: Path, firmware: Path, initrd: Path, squash: Path) -> None:
-        (folder / "overlays").mkdir(parents=True)
+        shutil.copytree(self._tree / "build/overlays", folder / "overlays")
         for name in _FIRMWARE[1:]:
             shutil.copyfile(firmware / name, folder / name)
-        shutil.copyfile(self._tree / "build/kiosk-rtc.dtbo", folder / "overlays/kiosk-rtc.dtbo")
         for pattern in _BOARDS:
             for path in (modules / "dtb/broadcom").glob(f"{pattern}.dtb"):
                 shutil.copyfile(path, folder / path.name)

@@ -95,9 +95,12 @@ def slots(card: Card) -> Iterator[str]:
         for kind, name in re.findall(r"^(kernel|initramfs)[= ](\S+)", config, re.MULTILINE):
             if name not in files:
                 yield f"{where}/config.txt names {kind} {name}, which is not there"
-        for name in re.findall(r"^dtoverlay=([\w-]+)", config, re.MULTILINE):
+        # The firmware lays bcm2712d0 on a Raspberry Pi 5 of the D0 stepping without being told.
+        for name in ("bcm2712d0", *re.findall(r"^dtoverlay=([\w-]+)", config, re.MULTILINE)):
             if f"overlays/{name}.dtbo" not in files:
-                yield f"{where}/config.txt names overlay {name}, which is not there"
+                yield f"{where}: overlay {name} is not there"
+        if re.search(r"^gpu_mem=16$", config, re.MULTILINE) and "start_cd.elf" not in files:
+            yield f"{where}/config.txt asks with gpu_mem=16 for start_cd.elf, which is not there"
         yield from _slot_json(card, slot, files.get("slot.json", b""))
         seen[slot] = files
     for name in sorted(seen["A"].keys() | seen["B"].keys()):

@@ -65,7 +65,7 @@ def squash(work: Path) -> Path:
 def slot_files(slot: str, root: Path) -> dict[str, bytes]:
     files = dict.fromkeys((*SLOT_FILES, *BOARDS.values()), b"some content")
     files["config.txt"] = b"kernel=kernel8.img\ninitramfs initrd.img followkernel\ndtoverlay=i2c-rtc,ds3231\n"
-    files["overlays/i2c-rtc.dtbo"] = b"overlay"
+    files |= {"overlays/i2c-rtc.dtbo": b"overlay", "overlays/bcm2712d0.dtbo": b"overlay"}
     files["kernel8.img"] = bytes(0x38) + b"ARM\x64" + bytes(100)
     files["initrd.img"] = b"070701" + bytes(100)
     files["cmdline.txt"] = f"quiet kiosk.slot={slot} ro\n".encode()

@@ -1,8 +1,11 @@
 """A provisioning as QR codes: any order, any noise; a damaged one is named when it is scanned."""
 
 import base64
+import hashlib
 import random
 import re
+import tomllib
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -10,13 +13,15 @@ import pytest
 import zxingcpp
 from hypothesis import given
 from hypothesis import strategies as st
-from nacl.signing import SigningKey
+from nacl.signing import SigningKey, VerifyKey
 
+from kiosk import enrolment
 from kiosk.drivers.code_hid.codec import HidCodec
 from kiosk.drivers.code_hid.sim import presses, records
 from kiosk.events import CodeScanned
 from kiosk.provision import codes
 from kiosk.provision.codes import CodeError, Collector, DamagedError
+from kiosk.provision.schema import check
 from kiosk.provision.sheet import code_picture
 
 KEY = SigningKey(bytes(range(32, 64)))
@@ -139,9 +144,9 @@ def forged(label: bytes = b"kiosk-provision-1\0", **changes: object) -> bytes:
         (forged(key=bytes(SigningKey.generate().verify_key)), "signature: not made by this key"),
         (forged(key=b"short"), "payload: "),
         (forged(toml=b"no stream"), "toml: not a text in a zlib stream"),
-        (forged(toml=__import__("zlib").compress(b"\xff\xfe")), "toml: not a text in a zlib stream"),
-        (forged(toml=__import__("zlib").compress(bytes(codes.MAX_TEXT + 1))), "toml: not one whole zlib stream"),
-        (forged(toml=__import__("zlib").compress(b"a") + b"b"), "toml: not one whole zlib stream"),
+        (forged(toml=zlib.compress(b"\xff\xfe")), "toml: not a text in a zlib stream"),
+        (forged(toml=zlib.compress(bytes(codes.MAX_TEXT + 1))), "toml: not one whole zlib stream"),
+        (forged(toml=zlib.compress(b"a") + b"b"), "toml: not one whole zlib stream"),
         (b"", "envelope: "),
         (b"\x90", "envelope: "),
     ],
@@ -168,3 +173,45 @@ def test_too_much_for_codes_is_told() -> None:
 # docs/protocol.md -------------------------------------------------------------------------------------------------
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
+
+
+def printed(kind: str, name: str) -> str:
+    return re.search(rf"```{kind} {name}\n(.*?)```", PAGE, re.DOTALL)[1]
+
+
+def strangers_text(scanned: list[str]) -> str:
+    """Written from the page: nothing of kiosk.provision in here."""
+    pieces = {}
+    for code in scanned:
+        head, _, tail = code.rpartition(":")
+        raw = base64.b32decode(tail + "=" * (-len(tail) % 8))
+        assert hashlib.sha256(f"{head}:".encode() + raw[:-4]).digest()[:4] == raw[-4:]
+        pieces[int(head.split(":")[2].split("/")[0])] = raw[:-4]
+    payload, signature = msgspec.msgpack.decode(b"".join(pieces[number] for number in sorted(pieces)))
+    told = msgspec.msgpack.decode(payload)
+    VerifyKey(told["key"]).verify(b"kiosk-provision-1\0" + payload, signature)
+    return zlib.decompress(told["toml"]).decode()
+
+
+def test_the_printed_codes_are_what_we_read_and_write() -> None:
+    text, envelope = printed("toml", "provisioning"), bytes.fromhex(printed("hex", "provisioning"))
+    scanned = ["".join(code.split()) for code in printed("text", "codes").split("\n\n")]
+    assert strangers_text(scanned) == text
+    assert collected(scanned) == envelope
+    assert codes.unseal(envelope) == (bytes(KEY.verify_key), text)
+    assert codes.split(envelope, ID) == scanned
+    ours = codes.seal(text, KEY)
+    assert strangers_text(codes.split(ours, ID)) == text
+    assert check(tomllib.loads(text), "page").id == ID
+
+
+def test_the_printed_enrolment_code_is_what_we_read_and_write() -> None:
+    device = SigningKey(bytes(range(32)))
+    code = "".join(printed("text", "enrolment").split())
+    assert code == enrolment.code("360481", 1, device)
+    _, site, number, key, signature = code.split(":")
+    raw, signed = (base64.b32decode(part + "=" * (-len(part) % 8)) for part in (key, signature))
+    VerifyKey(raw).verify(f"kiosk-enrol-1\0{site}:{number}:".encode() + raw, signed)
+    proof = hashlib.blake2b(raw, key=ID.encode(), digest_size=16).hexdigest()
+    assert f"With the id and key above: `{proof}`" in PAGE
+    assert enrolment.proof(ID, device.verify_key).hex() == proof

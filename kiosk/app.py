@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+
 from kiosk import __version__, commands, control, devices, enrolment, health, requests, seal
 from kiosk.clock import SystemClock
 from kiosk.config import Config, Printer
@@ -183,16 +185,34 @@ class Kiosk:
         await self._runner.answer()
         await self._journal.mark("heartbeat")
 
-    async def _answer(self, request: str) -> dict[str, Any]:
-        if request == "enrolment-label":
-            return {"ok": True} if self._introduction.print() else {"error": "this kiosk has no printer"}
-        if request != "round-new":
-            raise KeyError(request)
+    async def _answer(self, request: str, args: dict[str, Any]) -> dict[str, Any]:
+        match request:
+            case "enrolment-label":
+                return {"ok": True} if self._introduction.print() else {"error": "this kiosk has no printer"}
+            case "print-notice":
+                return self._print_notice(msgspec.convert(args, control.Notice))
+            case "round-new":
+                return await self._new_round()
+        raise KeyError(request)
+
+    async def _new_round(self) -> dict[str, Any]:
         before = self._runner.site.rounds.round
         self._runner.post(RoundRequested())
         await self._runner.answer()
         now = self._runner.site.rounds.round
         return {"round": now} if now != before else {"error": "the journal cannot be written: the round goes on"}
+
+    def _print_notice(self, wanted: control.Notice) -> dict[str, Any]:
+        from kiosk.notices import notice
+
+        config = self._config.devices.printer
+        if self._printer is None or not isinstance(config, Printer):
+            return {"error": "this kiosk has no printer"}
+        if not self._around.devices[self._printer.name]:
+            return {"error": f"the printer is off line: {self._around.printer_needs or 'no answer'}"}
+        image = notice(wanted.title, wanted.lines, config.label_mm, config.dpi, code=wanted.code)
+        self._printer.submit(f"notice:{wanted.kind}", 1, image)
+        return {"ok": True}
 
     # What goes out ------------------------------------------------------------------------------------------------
 

@@ -1,19 +1,34 @@
-"""The socket through which the command line asks the running daemon for something. One JSON line each way."""
+"""The socket through which other programs of this kiosk ask the running daemon for something. One JSON line each way:
+``{"do": name, "args": {…}}``, where ``args`` may be left out, and the reply."""
 
 import asyncio
 import json
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
 
 NAME = "control.sock"
-_LINE = 4096
+_LINE = 16384
 WAIT_S = 5.0
 """A peer that connects and says nothing is dropped."""
 
-Answer = Callable[[str], Awaitable[dict[str, Any]]]
-"""From the name of a request to the reply; raises KeyError for one it does not know."""
+Answer = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
+"""From the name of a request and its arguments to the reply. Raises KeyError for a name and msgspec.ValidationError for
+arguments that it does not know."""
+
+
+class Notice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Arguments of "print-notice": a label for whoever stands at the kiosk, as `kiosk.notices.notice` draws it. Of one
+    ``kind`` at most one waits for the printer."""
+
+    kind: Annotated[str, Meta(pattern="^[a-z-]{1,32}$")]
+    title: str
+    lines: tuple[str, ...] = ()
+    code: str = ""
 
 
 class NotRunningError(Exception):
@@ -53,18 +68,21 @@ async def serve(path: Path, answer: Answer) -> None:
 
 async def _reply(line: bytes, answer: Answer) -> dict[str, Any]:
     try:
-        return await answer(json.loads(line)["do"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        request = json.loads(line)
+        return await answer(request["do"], dict(request.get("args", {})))
+    except msgspec.ValidationError as error:
+        return {"error": f"args: {error}"}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {"error": "not a request this kiosk knows"}
 
 
-def ask(path: Path, request: str) -> dict[str, Any]:
+def ask(path: Path, request: str, args: Mapping[str, object] | None = None) -> dict[str, Any]:
     """Sends one request and returns the reply. Raises NotRunningError."""
     try:
         with socket.socket(socket.AF_UNIX) as peer:
             peer.settimeout(10)
             peer.connect(str(path))
-            peer.sendall(json.dumps({"do": request}).encode() + b"\n")
+            peer.sendall(json.dumps({"do": request, "args": dict(args or {})}).encode() + b"\n")
             reply: dict[str, Any] = json.loads(peer.makefile().readline())
     except (OSError, ValueError) as error:
         raise NotRunningError(f"no kiosk answers on {path}: {error}") from None

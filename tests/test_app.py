@@ -1,6 +1,7 @@
 """The daemon's start and stop: one line when it cannot, one at a time, and what it tells the service manager."""
 
 import asyncio
+import functools
 import os
 import socket
 import stat
@@ -16,6 +17,7 @@ from kiosk.app import AlreadyRunningError, Kiosk
 from kiosk.facts import Started
 from kiosk.health import read_status
 from kiosk.journal import Journal
+from kiosk.notices import read
 from kiosk.simulate.rig import Rig
 from tests.support.site_day import open_site, until
 
@@ -152,3 +154,27 @@ async def test_what_it_leaves_behind_when_it_stops(tmp_path: Path) -> None:
         for secret in ("digest.key", "lock"):
             assert stat.S_IMODE((tmp_path / "data" / secret).stat().st_mode) == 0o600
         assert "Traceback" not in (tmp_path / "kiosk.log").read_text("utf-8")
+
+
+async def test_a_notice_is_printed_for_other_programs(tmp_path: Path) -> None:
+    wanted = {"kind": "export", "title": "导出完成 Export done", "lines": ["1-34"], "code": "facts 1 to 34"}
+    async with Rig(tmp_path) as rig:
+        await rig.start()
+        ask = functools.partial(asyncio.to_thread, control.ask, tmp_path / "run" / control.NAME, "print-notice")
+        await until(lambda: rig.status().get("devices", {}).get("printer") == "online", "the printer answers")
+        assert await ask(wanted) == {"ok": True}
+        await until(lambda: rig.labels, "the label is out")
+        assert read(rig.labels[0]) == ["facts 1 to 34"]
+        assert await ask({"kind": "export"}) == {"error": "args: Object missing required field `title`"}
+        rig.printer.unplug()
+        await until(lambda: rig.status()["devices"]["printer"] == "offline", "the printer is gone")
+        assert (await ask(wanted))["error"].startswith("the printer is off line: ")
+    assert len(rig.labels) == 1
+
+
+async def test_no_printer_no_notice(tmp_path: Path) -> None:
+    async with Rig(tmp_path, {"devices.printer": {"driver": "none"}}) as rig:
+        await rig.start()
+        socket_path = tmp_path / "run" / control.NAME
+        reply = await asyncio.to_thread(control.ask, socket_path, "print-notice", {"kind": "export", "title": ""})
+    assert reply == {"error": "this kiosk has no printer"}

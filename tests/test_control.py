@@ -9,13 +9,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from kiosk import control
 from tests.support.site_day import until
 
 
-async def answer(request: str) -> dict[str, Any]:
+async def answer(request: str, args: dict[str, Any]) -> dict[str, Any]:
+    if request == "print-notice":
+        return msgspec.to_builtins(msgspec.convert(args, control.Notice))
     if request != "round-new":
         raise KeyError(request)
     return {"round": 7}
@@ -37,13 +40,45 @@ async def test_a_request_and_its_answer(path: Path) -> None:
     assert await asyncio.to_thread(control.ask, path, "round-new") == {"round": 7}
 
 
+async def test_arguments_travel_with_a_request(path: Path) -> None:
+    wanted = {"kind": "export", "title": "导出完成 Export done", "lines": ["线" * 500, "two"], "code": "K1"}
+    assert await asyncio.to_thread(control.ask, path, "print-notice", wanted) == wanted
+
+
+@pytest.mark.parametrize(
+    ("args", "why"),
+    [
+        ({"kind": "export"}, "missing required field `title`"),
+        ({"kind": "Export 1", "title": ""}, "kind"),
+        ({"kind": "export", "title": 7}, "title"),
+        ({"kind": "export", "title": "", "lines": "one"}, "lines"),
+        ({"kind": "export", "title": "", "tube": "7"}, "unknown field `tube`"),
+    ],
+)
+async def test_wrong_arguments_are_named(path: Path, args: dict[str, object], why: str) -> None:
+    reply = await asyncio.to_thread(control.ask, path, "print-notice", args)
+    assert reply["error"].startswith("args: ")
+    assert why in reply["error"]
+
+
 async def test_only_user_and_group_may_ask(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
 
 
 @pytest.mark.parametrize(
     "line",
-    [b"{}", b"7", b"[]", b"round-new", b'{"do": "open the seals"}', b'{"do": {}}', b"\xff\xfe", b"[" * 4000, b""],
+    [
+        b"{}",
+        b"7",
+        b"[]",
+        b"round-new",
+        b'{"do": "open the seals"}',
+        b'{"do": {}}',
+        b'{"do": "round-new", "args": 7}',
+        b"\xff\xfe",
+        b"[" * 4000,
+        b"",
+    ],
 )
 async def test_what_is_no_request(path: Path, line: bytes) -> None:
     reader, writer = await asyncio.open_unix_connection(str(path))

@@ -6,7 +6,7 @@ LOCK = uv pip compile pyproject.toml --universal --python-version 3.11 --generat
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench soak image image-check image-lock lock clean
+.PHONY: help setup demo test check bench soak image image-check image-test image-lock lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,10 @@ image: setup ## the card image for Raspberry Pi 3, 4 and 5, into build/ (as root
 image-check: setup ## open the finished image without starting it (ARGS=FILE for another one)
 	@sh scripts/need.sh image-check
 	@$(BIN)/python image-build/check.py $(ARGS)
+
+image-test: setup ## the finished image on an emulated Raspberry Pi 3 (ARGS=--again for what has passed before)
+	@sh scripts/need.sh image image-check emulator mosquitto
+	@$(BIN)/python -m tests.appliance $(ARGS)
 
 image-lock: setup ## take the mirror's Debian packages of today into image-build/packages.lock
 	@sh scripts/need.sh image

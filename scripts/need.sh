@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: need.sh (mosquitto | cc | image | image-check | venv PYTHON)...
+# usage: need.sh (mosquitto | cc | image | image-check | emulator | venv PYTHON)...
 # Looks for what is needed of the system and installs it where that is allowed without asking: by apt-get, as root or
 # with a password-less sudo. Else says in one line what to install, and exits 1.
 set -eu
@@ -17,6 +17,7 @@ have() {
     cc) echo '#include <stdio.h>' | cc -x c -fsyntax-only - 2>/dev/null ;;
     image) programs mmdebstrap qemu-aarch64-static depmod xz && [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] ;;
     image-check) programs mdir fsck.vfat e2fsck unsquashfs systemd-analyze ;;
+    emulator) programs qemu-system-aarch64 fdtput mcopy sfdisk ;;
     venv) "$2" -c 'import ensurepip, venv' 2>/dev/null ;;
     *) echo "need.sh: unknown: $1" >&2 && exit 2 ;;
     esac
@@ -27,6 +28,7 @@ packages_of() {
     mosquitto) echo mosquitto ;;
     cc) echo gcc libc6-dev ;;
     image) echo mmdebstrap qemu-user-static debian-archive-keyring kmod xz-utils ;;
+    emulator) echo qemu-system-arm device-tree-compiler mtools fdisk ;;
     image-check) echo mtools dosfstools e2fsprogs squashfs-tools systemd ;;
     venv) "$2" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])' ;;
     esac

@@ -1,5 +1,5 @@
-"""`make image-test`: the finished image on an emulated Raspberry Pi 3. What has passed is not done again: a stamp in the
-cache says so, under a hash of everything that only this test can prove. `--again` does it all the same."""
+"""`make image-test`: the finished image on an emulated Raspberry Pi 3. What has passed is not done again: a stamp in
+the cache says so, under a hash of everything that only this test can prove. `--again` does it all the same."""
 
 import argparse
 import asyncio
@@ -11,9 +11,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "image-build"))
 
-import build  # noqa: E402
 import debian  # noqa: E402
 import stages  # noqa: E402
+
+import build  # noqa: E402
 
 PROVES = (
     *("image-build", "systemd", "config/profiles", "requirements-kiosk.lock", "tests/appliance", "tests/support/vm.py"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kiosk import __version__
 from kiosk.provision import cli as provision
+from kiosk.update import cli as update
 
 OK, FAILED, NOT_RUNNING, BAD_CONFIG = 0, 1, 3, 78
 MAX_SPEED = 1000.0
@@ -59,7 +60,9 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     add("run", _run, "run the kiosk until it is stopped (what the service does)")
-    add("check", _check, "check a configuration file and print what the kiosk would open")
+    add("safe", _safe, "say on the lamps and in the status that the kiosk cannot run (what its unit does then)")
+    check = add("check", _check, "check a configuration file and print what the kiosk would open")
+    check.add_argument("--udev", action="store_true", help="print udev rules for the devices that are plugged in")
     status = add("status", _status, "tell how the running kiosk is: people, tubes, devices, what needs help")
     status.add_argument("--json", action="store_true", help="the same for programs")
     journal = add("journal", _journal, "print the facts as JSON lines; personal data stays sealed")
@@ -81,6 +84,14 @@ def _parser() -> argparse.ArgumentParser:
     tube.add_argument("number", nargs="+", help="16 digits; blanks between the groups are allowed")
     provisioning = "tell a kiosk who it is: make files and codes, take them, wait for them"
     provision.add_commands(add("provision", provision.run, provisioning, config=False))
+    updating = "write an update into the slot that does not run, try it, keep it or go back"
+    update.add_commands(add("update", update.run, updating, config=False), DEFAULT_CONFIG)
+    carry_out = add("carry-out", _carry_out, "do what a signed command asks for (as root, by its unit)")
+    carry_out.add_argument("what", choices=["shell", "support", "update"])
+    signed = add("command", _command, "hand a signed command of the command post to the running kiosk")
+    signed.add_argument("file", type=Path)
+    shell = add("shell", _shell, "end the remote shell, or tidy up after it", config=False)
+    shell.add_argument("action", choices=["close", "closed"])
     simulate = add("simulate", _simulate, "let simulated residents come by this very kiosk", config=False)
     simulate.set_defaults(wrong_call=simulate.error)
     simulate.add_argument("--residents", type=_people, default=34, metavar="N", help="how many come (default 34)")
@@ -128,6 +139,14 @@ def _run(options: argparse.Namespace) -> int:
         await (await Kiosk.open(config)).run()
 
     asyncio.run(serve())
+    return OK
+
+
+def _safe(options: argparse.Namespace) -> int:
+    from kiosk import logs, safe
+
+    logs.setup()
+    safe.run(options.config)
     return OK
 
 
@@ -239,6 +258,43 @@ def _enrolment_label(options: argparse.Namespace) -> int:
     if "ok" not in reply:
         print(f"kiosk enrolment-label: {reply.get('error')}", file=sys.stderr)
         return FAILED
+    return OK
+
+
+def _carry_out(options: argparse.Namespace) -> int:
+    from kiosk import config_file
+    from kiosk.carry_out import carry_out
+
+    return carry_out(options.what, config_file.load(options.config), options.config.parent)
+
+
+def _command(options: argparse.Namespace) -> int:
+    from base64 import b64encode
+
+    from kiosk import config_file, control
+
+    socket = config_file.load(options.config).kiosk.runtime_dir / control.NAME
+    try:
+        envelope = b64encode(options.file.read_bytes()[:4096]).decode()
+        reply = control.ask(socket, "command", {"envelope": envelope})
+    except control.NotRunningError as error:
+        print(f"kiosk command: {error}", file=sys.stderr)
+        return NOT_RUNNING
+    if "ok" not in reply:
+        print(f"kiosk command: {reply.get('error')}", file=sys.stderr)
+        return FAILED
+    print(f"{reply['outcome']} {reply['text']}".strip())
+    return OK
+
+
+def _shell(options: argparse.Namespace) -> int:
+    from kiosk import shell
+    from kiosk.update.stick import run
+
+    if options.action == "close":
+        shell.close_shell(shell.Places(), run)
+    else:
+        shell.forget(shell.Places())
     return OK
 
 

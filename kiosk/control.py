@@ -31,6 +31,12 @@ class Notice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     code: str = ""
 
 
+class SignedCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Arguments of "command": an order of the command post as it came, in base64."""
+
+    envelope: bytes
+
+
 class NotRunningError(Exception):
     """No daemon answers on this socket."""
 

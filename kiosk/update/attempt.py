@@ -20,7 +20,7 @@ FAILED, TRIAL, DAMAGED = "update-failed", "update-trial", "slot-damaged"
 class Attempt(msgspec.Struct, frozen=True):
     """``slot`` holds ``version`` and is to be tried; ``root``: SHA-256 of its root, in hex, by which the bundle is
     known again. ``before``: the version that wrote it. ``devices`` answered and the journal held ``facts`` then.
-    ``failed``: why it was given up, "" so far; ``told``: whoever stands there has been told."""
+    ``failed``: why it was given up, "" so far; ``told``: a label has said so; ``left``: a text on the stick has."""
 
     slot: Slot
     version: str
@@ -30,6 +30,7 @@ class Attempt(msgspec.Struct, frozen=True):
     facts: int = 0
     failed: str = ""
     told: bool = False
+    left: bool = False
 
 
 class Places(msgspec.Struct, frozen=True):

@@ -4,6 +4,8 @@ The firmware tries a slot once; whatever goes wrong there, up to a kernel that d
 slot of before. `begin` runs before the daemon at every start, `judge` beside it.
 """
 
+import hashlib
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +21,7 @@ WITHIN_S = 300.0
 STEADY_S = 20.0
 """So long all must be well without a restart of the daemon."""
 _LOOK_S = 1.0
+_BLOCK = 1 << 20
 _FATAL = ("storage", "safe-mode", "journal-set-aside")
 """Issues with which a new version is not kept."""
 
@@ -110,5 +113,28 @@ def give_up(card: Card, at: Places, why: str) -> None:
     """Remembers why; the next start is the other slot. Raises OSError, SlotError."""
     running = card.running()
     attempt = at.attempt() or Attempt(running, __version__, "", "")
-    at.keep(msgspec.structs.replace(attempt, failed=why, told=False))
+    at.keep(msgspec.structs.replace(attempt, failed=why, told=False, left=False))
     at.issue(TRIAL, f"version {__version__} is given up: {why}; slot {other(running)} starts")
+
+
+def wait_until_up(at: Places, *, within: float = WITHIN_S, times: Times = _REAL) -> bool:
+    """Whether the daemon came up in time."""
+    end = times.now() + within
+    while _status(at.runtime)["state"] != "running":
+        if times.now() >= end:
+            return False
+        times.sleep(_LOOK_S)
+    return True
+
+
+def damage(root: Path, size: int, sha256: str) -> str:
+    """What is wrong with the root of a slot, "" when it is as it was written. Raises OSError."""
+    whole, left = hashlib.sha256(), size
+    with root.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        while left and (block := file.read(min(_BLOCK, left))):
+            whole.update(block)
+            left -= len(block)
+    if left:
+        return f"its partition ends {left} bytes too early"
+    return "" if whole.hexdigest() == sha256 else "the root reads otherwise than it was written"

@@ -151,8 +151,11 @@ def _safe(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from kiosk import config_file, devices
+    from kiosk import config_file, devices, udev_rules
 
+    if options.udev:
+        print(udev_rules.for_config(options.config), end="")
+        return OK
     config = config_file.load(options.config)
     print(f"{options.config}: good")
     print(f"site     {config.site.code} {config.site.name}, kiosk {config.kiosk.number}")

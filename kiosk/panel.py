@@ -147,6 +147,10 @@ def _buzzer(view: View, age: int, broken: bool) -> str:
 
 
 STARTING = show(View(), 0)
+SAFE_MODE = Panel(
+    {"stop": "on", "wait": "off", "go": "off", "release": "off", "alarm": "off", "fault": "blink"}, 0, "off", 0
+)
+"""Of a kiosk whose program does not start."""
 
 RHYTHMS = {  # one character is SLOT_MS
     "stop": "11000",

@@ -12,6 +12,7 @@ import msgspec
 from nacl.signing import VerifyKey
 
 from kiosk import __version__, config_file, control
+from kiosk.config import ConfigError
 from kiosk.seal import PublicKeys
 from kiosk.update import install, trial
 from kiosk.update.attempt import DAMAGED, FAILED, Places
@@ -22,7 +23,6 @@ from kiosk.update.stick import Stick, run
 OK, FAILED_STATUS = 0, 1
 MOUNTED = Path("/run/kiosk-update")
 TRYBOOT = ["systemctl", "reboot", "--reboot-argument=0 tryboot"]
-PLAIN_REBOOT = ["systemctl", "reboot"]
 _TITLE = "更新失败 Update failed"
 
 
@@ -151,19 +151,20 @@ def begin(options: argparse.Namespace) -> int:
 
 
 def commit(options: argparse.Namespace) -> int:
-    at, card = _places(options), Card()
-    if not at.trial.exists():
-        return _tell_of_failure(at)
-    why = trial.judge(at, within=options.within)
-    if not why:
-        try:
+    card, at = Card(), Places(etc=options.config.parent)
+    on_trial = at.trial.exists()
+    try:
+        at = _places(options)
+        if not on_trial:
+            return _tell_of_failure(at)
+        if not (why := trial.judge(at, within=options.within)):
             trial.keep(card, at)
-        except OSError as error:
-            why = f"it cannot be made the default: {error}"
+    except (ConfigError, OSError, ValueError) as error:
+        why = str(error)
     if why:
         print(f"kiosk update: version {__version__} is given up: {why}", file=sys.stderr)
-        trial.give_up(card, at, why)
-        run(PLAIN_REBOOT)
+        if on_trial:  # and its unit starts the machine anew
+            trial.give_up(card, at, why)
         return FAILED_STATUS
     print(f"version {__version__} is kept")
     at.print_notice("更新完成 Updated", [f"版本 version {__version__}"])

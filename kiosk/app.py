@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from kiosk import __version__, commands, control, devices, enrolment, health, requests, seal
+from kiosk import __version__, commands, control, devices, enrolment, health, issue_folder, requests, seal
 from kiosk.clock import SystemClock
 from kiosk.config import Config, Printer
 from kiosk.events import (
@@ -27,15 +27,19 @@ from kiosk.events import (
     RoundRequested,
     Tick,
 )
-from kiosk.facts import Fact, IncidentRaised, Obey, Order, PrintLabel, TellResult
+from kiosk.facts import Fact, IncidentRaised, Obey, Order, PrintLabel, Provision, TellResult
 from kiosk.frames import FrameError
 from kiosk.intake import Intake
 from kiosk.introduction import Introduction
 from kiosk.journal import StorageFault
 from kiosk.journal_thread import JournalThread
+from kiosk.machine import Machine
 from kiosk.notify import Notifier
 from kiosk.overview import Surroundings, view
 from kiosk.panel import Panel, show
+from kiosk.provision import files
+from kiosk.provision.apply import REQUEST
+from kiosk.provision.shown import Shown
 from kiosk.runner import Runner
 from kiosk.site import SCHEMA, Setup, Site, refold
 from kiosk.update.attempt import Places
@@ -75,7 +79,9 @@ class Kiosk:
         self._intake = Intake(config.health_code_formats, config.site.code, sealer, public.verify)
         self._runner = Runner(site, journal, self._clock, self._intake, self._carry_out, self._changed)
         self._issues = health.Issues()
-        self._machine = health.machine(config.kiosk.data_dir)
+        self._machine = Machine(data_dir)
+        self._look = self._machine.look()
+        self._told: dict[str, str] = {}
         self._status = health.StatusFile(config.kiosk.runtime_dir / health.STATUS_NAME)
         self._notifier = Notifier()
         self._panel = devices.panel(config.devices.panel, self._post)
@@ -88,6 +94,9 @@ class Kiosk:
         self._on_trial = self._trial.exists()
         device = self._device_key = seal.device_key(config.kiosk.data_dir / "device.key")
         self._proof = enrolment.proof(config.seal.token, device.verify_key)
+        self._shown = Shown(public.verify)
+        self._provisioned_anew = False
+        self._stop = asyncio.Event()
         self._introduction = Introduction(config, device, journal, self._printer)
         self._uplink: Uplink | None = None
         if config.mqtt is not None:
@@ -111,15 +120,14 @@ class Kiosk:
         return kiosk
 
     async def run(self) -> None:
-        """Works until SIGTERM or SIGINT, then leaves everything in order."""
+        """Works until SIGTERM or SIGINT, or until root has made another configuration; leaves everything in order."""
         loop = asyncio.get_running_loop()
-        stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, self._stop.set)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(work) for work in self._work()]
-                await stop.wait()
+                await self._stop.wait()
                 self._notifier.stopping()
                 for task in tasks:
                     task.cancel()
@@ -142,7 +150,7 @@ class Kiosk:
         self._around = self._around.after(event, health.desk_faults(self._issues.now))
         self._introduction.heard(event)
         if not (self._on_trial and isinstance(event, _BY_PEOPLE)):
-            self._runner.post(event)
+            self._runner.post(self._shown.hear(event))
 
     def _command(self, envelope: bytes, via: str = "uplink") -> None:
         try:
@@ -172,9 +180,13 @@ class Kiosk:
         await self._runner.answer()
         self._notifier.ready()
         while True:
-            self._machine = health.machine(self._config.kiosk.data_dir)
+            self._look = self._machine.look()
+            self._told = issue_folder.read(self._config.kiosk.runtime_dir.parent / issue_folder.NAME)
             self._on_trial = self._trial.exists()
             self._hear_answers()
+            if self._provisioned_anew and not (self._config.kiosk.runtime_dir / REQUEST).exists():
+                log.info("root has taken the provisioning: the service manager starts this kiosk again")
+                self._stop.set()
             if self._uplink is not None:
                 with contextlib.suppress(StorageFault):
                     self._oldest_unacked_ms = await self._uplink.oldest_ms()
@@ -250,6 +262,8 @@ class Kiosk:
                 self._hand_over(order)
             case TellResult():
                 self._tell(order)
+            case Provision():
+                self._provision(order)
             case _:
                 raise TypeError(f"no one carries out {type(order).__name__}")
 
@@ -258,6 +272,13 @@ class Kiosk:
             requests.hand_over(self._config.kiosk.runtime_dir, order.do, order.envelope)
         except OSError as error:  # the next start tries again
             log.error("the command %s cannot be handed over: %s", order.do, error)
+
+    def _provision(self, order: Provision) -> None:
+        try:
+            files.put(self._config.kiosk.runtime_dir / REQUEST, order.envelope, 0o600)
+            self._provisioned_anew = True
+        except OSError as error:
+            log.error("a provisioning cannot be handed over: %s", error)
 
     def _tell(self, order: TellResult) -> None:
         log.info("command %d for %d: %s %s", order.n, order.to, order.outcome, order.text)
@@ -331,8 +352,9 @@ class Kiosk:
             digest_key_in_file=self._config.seal.digest_key == "file",
             trust=at.trust,
             clock_step_ms=self._around.clock_step_ms,
-            disk_free=self._machine.disk_free,
-            under_voltage=self._machine.under_voltage,
+            disk_free=self._look.disk_free,
+            written=self._look.written,
+            machine=self._look.issues | self._told,
         )
         issues = self._issues.update(health.check(vitals), at.wall)
         self._status.write(health.status(vitals, issues))

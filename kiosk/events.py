@@ -137,3 +137,9 @@ class Unusable(Event, frozen=True):
     """What was presented can register nobody."""
 
     reason: Reason
+
+
+class ProvisioningShown(Private, Event, frozen=True):
+    """A code of a provisioning is in. ``envelope``: the whole, signed by our command post, once all are; else b""."""
+
+    envelope: bytes

@@ -6,7 +6,7 @@ every journal ever written can be read (tests/journals holds old ones).
 
 import msgspec
 
-from kiosk.domain import Colour, DocumentKind, Reason, Stamp, Subject
+from kiosk.domain import Colour, DocumentKind, Private, Reason, Stamp, Subject
 from kiosk.events import CardPresented, CodePresented
 
 
@@ -242,6 +242,10 @@ class NothingToDo(Note, frozen=True):
     """What was scanned is of no use here."""
 
 
+class PieceHeld(Note, frozen=True):
+    """A part of what is shown in several codes is in."""
+
+
 class Order(msgspec.Struct, frozen=True):
     """Something the runner must do after the commit."""
 
@@ -271,3 +275,9 @@ class TellResult(Order, frozen=True):
     n: int
     outcome: str
     text: str
+
+
+class Provision(Private, Order, frozen=True):
+    """Hand a provisioning that our command post has signed to root, who makes this kiosk's configuration of it."""
+
+    envelope: bytes

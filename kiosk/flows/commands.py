@@ -10,8 +10,19 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kiosk.domain import Stamp
-from kiosk.events import CommandAnswered, CommandArrived, Event
-from kiosk.facts import CommandEnded, CommandTaken, Fact, Note, NothingToDo, Obey, Order, TellResult
+from kiosk.events import CommandAnswered, CommandArrived, Event, ProvisioningShown
+from kiosk.facts import (
+    CommandEnded,
+    CommandTaken,
+    Fact,
+    Note,
+    NothingToDo,
+    Obey,
+    Order,
+    PieceHeld,
+    Provision,
+    TellResult,
+)
 
 if TYPE_CHECKING:
     from kiosk.site import Site
@@ -49,6 +60,10 @@ def evolve(slice_: Commands, change: Fact | Note) -> Commands:
 
 def react(site: "Site", item: Event | Fact, at: Stamp) -> Iterator[Fact | Note | Order]:
     match item:
+        case ProvisioningShown():
+            yield PieceHeld()
+            if item.envelope:
+                yield Provision(item.envelope)
         case CommandArrived():
             yield from _arrived(site, item, at)
         case CommandAnswered():

@@ -18,6 +18,7 @@ from kiosk.facts import (
     LabelPrinted,
     Note,
     NothingToDo,
+    PieceHeld,
     Refused,
     Registered,
     Started,
@@ -55,6 +56,8 @@ def evolve(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk:
             return _answer(slice_, at, Signal.HELD, card=change.card, since=at.mono)
         case CodeHeld():
             return _answer(slice_, at, Signal.HELD, code=change.code, since=at.mono)
+        case PieceHeld():
+            return _answer(slice_, at, Signal.HELD)
         case DeskCleared():
             return msgspec.structs.replace(slice_, card=None, code=None)
         case Registered():

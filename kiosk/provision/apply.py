@@ -7,6 +7,7 @@ So the power may go at any point.
 
 import contextlib
 import json
+import os
 import shutil
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -24,8 +25,8 @@ from kiosk.seal import PublicKeys
 
 TOLD = "provision.toml"
 IDS = "provisioned-ids"
-REQUEST = "kiosk/provision.kp1"
-"""Below /run: the signed envelope from the codes shown to the scanner."""
+REQUEST = "provision.kp1"
+"""In `Places.runtime`: the signed envelope from the codes shown to the scanner."""
 ISSUES = "kiosk-issues"
 REFUSED, NOT_WIPED = "provision-refused", "provision-not-wiped"
 
@@ -37,6 +38,11 @@ class Places(msgspec.Struct, frozen=True):
     etc: Path = Path("/etc/kiosk")
     run: Path = Path("/run")
     profiles: Sequence[Path] = PROFILES
+
+    @property
+    def runtime(self) -> Path:
+        """The daemon's own folder: nothing in it is believed."""
+        return self.run / "kiosk"
 
     @property
     def localtime(self) -> Path:
@@ -110,17 +116,22 @@ def _wipe(at: Places, taken: Path | None, data: dict[str, Any]) -> None:
 
 def _from_code(at: Places) -> None:
     """What codes said. Whoever wrote the request may be anybody: only the signature counts."""
-    request = at.run / REQUEST
-    if not request.is_file() or request.is_symlink():
+    request = at.runtime / REQUEST
+    if not request.is_file():
         return
     try:
-        with request.open("rb") as file:
-            envelope = file.read(card.MAX_BYTES)
-        data = read_code(at, envelope)
+        data = read_code(at, _read(request))
         if data != _told(at):
             _accept(at, data, "code")
     finally:
         request.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> bytes:
+    """The folder is the daemon's: nothing in it is trusted to be a file, or short. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(card.MAX_BYTES)
 
 
 def read_code(at: Places, envelope: bytes) -> dict[str, Any]:

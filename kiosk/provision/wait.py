@@ -28,14 +28,14 @@ log = logging.getLogger(__name__)
 STEP_S = 0.1
 DONE_S = 1.5
 """The last tone is heard before the lamps go dark."""
-SAID = "kiosk/provision.said"
-"""Below /run: digests of the notices that were printed; a restart of this program prints none of them again."""
+SAID = "provision.said"
+"""In `Places.runtime`: digests of the notices that were printed; a restart prints none of them again."""
 
 SCANNERS: tuple[SerialCode | HidCode, ...] = (
     SerialCode(port="/dev/kiosk-code"),
-    HidCode(device="/dev/input/kiosk-code"),
+    HidCode(device="/dev/input/kiosk-code", gap_s=5.0),
 )
-"""Whichever the scanner is."""
+"""Whichever the scanner is. These codes are long, and each has a check of its own: a slow scanner is not cut short."""
 
 UNTOLD = (
     "把 kiosk-provision.toml 放到卡的 KIOSK 分区，或出示配置码",
@@ -124,7 +124,7 @@ class Waiting:
     def _whole(self, envelope: bytes) -> None:
         try:
             apply.read_code(self._at, envelope)
-            files.put(self._at.run / apply.REQUEST, envelope, 0o600)
+            files.put(self._at.runtime / apply.REQUEST, envelope, 0o600)
         except (ConfigError, OSError) as error:
             log.warning("%s", error)
             self._collector = codes.Collector()
@@ -147,7 +147,7 @@ class Waiting:
     def _print(self, title: str, lines: Sequence[str]) -> None:
         """Once; a printer that is not there yet prints it when it comes."""
         digest = hashlib.sha256("\n".join((title, *lines)).encode()).hexdigest()[:16]
-        said = self._at.run / SAID
+        said = self._at.runtime / SAID
         before = said.read_text("ascii").split() if said.is_file() else []
         if self._printer is None or not isinstance(self._label, Printer) or digest in before:
             return

@@ -33,7 +33,8 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     line or the last label failed, or "". ``panel_fault``: a jammed button. ``uplink``: "off" without [mqtt];
     ``uplink_issue``: what the broker or the command post refuses; ``oldest_unacked_ms``: age of the oldest fact not
     acknowledged. ``clock_step_ms``: the last jump of the wall clock since the start. ``set_aside``: the damaged or
-    foreign journal found at the start.
+    foreign journal found at the start. ``disk_free``: bytes; ``written``: bytes the card took in the last day; None:
+    unknown. ``machine``: issues, code to hint, that others have found (`kiosk.machine`, `kiosk.issue_folder`).
     """
 
     ready: bool = False
@@ -58,8 +59,9 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     digest_key_in_file: bool = False
     trust: Trust = Trust.NTP
     clock_step_ms: int = 0
-    disk_free: int | None = None  # bytes
-    under_voltage: bool = False
+    disk_free: int | None = None
+    written: int | None = None
+    machine: dict[str, str] = {}
 
 
 class Issue(msgspec.Struct, frozen=True):
@@ -70,12 +72,30 @@ class Issue(msgspec.Struct, frozen=True):
     hint: str
 
 
-_NOT_FOR_THE_DESK = ("clock-", "digest-key-", "uplink-offline", "journal-set-aside")
+_FOR_THE_TECHNICIAN = frozenset(
+    {
+        "board-moved",
+        "card-writes",
+        "clock-stepped",
+        "clock-untrusted",
+        "data-repaired",
+        "digest-key-file",
+        "journal-rolled-back",
+        "journal-set-aside",
+        "shell-open",
+        "slot-damaged",
+        "under-voltage-past",
+        "update-failed",
+        "update-trial",
+        "uplink-offline",
+    }
+)
+"""The kiosk works and loses nothing: these wait for the technician's next visit."""
 
 
 def desk_faults(issues: tuple[Issue, ...]) -> tuple[str, ...]:
-    """The codes that light the fault lamp; the rest waits for the technician."""
-    return tuple(issue.code for issue in issues if not issue.code.startswith(_NOT_FOR_THE_DESK))
+    """The codes that light the fault lamp, also those nobody has thought of here."""
+    return tuple(issue.code for issue in issues if issue.code not in _FOR_THE_TECHNICIAN)
 
 
 def check(vitals: Vitals) -> dict[str, str]:
@@ -105,8 +125,6 @@ def _check(v: Vitals) -> Iterator[tuple[str, str]]:
         yield "disk-full", f"{v.disk_free // 2**20} MB left: registration is about to stop"
     elif v.disk_free is not None and v.disk_free < DISK_LOW:
         yield "disk-low", f"{v.disk_free // 2**20} MB left for records"
-    if v.under_voltage:
-        yield "under-voltage", "the board gets too little voltage: stronger supply, printer on its own supply"
     if v.trust < Trust.RTC:
         yield "clock-untrusted", "no clock chip and no time server: times may be wrong, order and numbers are not"
     if abs(v.clock_step_ms) >= STEP_MS:
@@ -115,6 +133,7 @@ def _check(v: Vitals) -> Iterator[tuple[str, str]]:
         yield "digest-key-file", "the key of the digests lies readable on the card: for demonstrations only"
     if v.set_aside:
         yield "journal-set-aside", f"a journal that could not be used was kept as {v.set_aside}: send it in"
+    yield from v.machine.items()
 
 
 class Issues:
@@ -134,38 +153,6 @@ class Issues:
         return self.now
 
 
-class Machine(msgspec.Struct, frozen=True):
-    """What the board says of itself: free bytes for the journal (None: unknown), too little voltage now."""
-
-    disk_free: int | None
-    under_voltage: bool
-
-
-def machine(data_dir: Path, sys: Path = Path("/sys")) -> Machine:
-    try:
-        disk = os.statvfs(data_dir)
-        free = disk.f_bavail * disk.f_frsize
-    except OSError:
-        free = None
-    return Machine(free, _under_voltage(sys))
-
-
-def _under_voltage(sys: Path) -> bool:
-    """Bit 0 of the Raspberry Pi firmware's throttled flags, or the alarm of the kernel's rpi_volt sensor."""
-    try:
-        text = (sys / "devices/platform/soc/soc:firmware/get_throttled").read_text()
-        return bool(int(text.strip(), 16) & 1)
-    except (OSError, ValueError):
-        pass
-    for sensor in sys.glob("class/hwmon/hwmon*"):
-        try:
-            if (sensor / "name").read_text().strip() == "rpi_volt":
-                return (sensor / "in0_lcrit_alarm").read_text().strip() == "1"
-        except OSError:
-            continue
-    return False
-
-
 def status(vitals: Vitals, issues: tuple[Issue, ...]) -> dict[str, Any]:
     """The status as others read it (`kiosk status --json`, the status file, the retained topic). No personal data."""
     return {
@@ -181,6 +168,7 @@ def status(vitals: Vitals, issues: tuple[Issue, ...]) -> dict[str, Any]:
         "devices": {name: "online" if online else "offline" for name, online in vitals.devices.items()},
         "uplink": vitals.uplink,
         "clock": vitals.trust.name.lower(),
+        "card": {"free": vitals.disk_free, "written": vitals.written},
         "issues": [msgspec.structs.asdict(issue) for issue in issues],
     }
 
@@ -263,6 +251,7 @@ def format_status(status: dict[str, Any]) -> str:
         f"journal    {journal['seq']} facts, {journal['acked']} acknowledged, {unsent} to send",
         f"uplink     {status['uplink']}",
         f"clock      {status['clock']}",
+        f"card       {_mb(status['card']['free'])} free, {_mb(status['card']['written'])} written in the last day",
         "devices    " + (", ".join(f"{name} {state}" for name, state in status["devices"].items()) or "none"),
     ]
     issues = status["issues"]
@@ -271,3 +260,7 @@ def format_status(status: dict[str, Any]) -> str:
         since = time.strftime("%Y-%m-%d %H:%M", time.localtime(issue["since"] / 1000))
         lines.append(f"  {issue['code']} since {since}: {issue['hint']}")
     return "\n".join(lines)
+
+
+def _mb(count: int | None) -> str:
+    return "?" if count is None else f"{count >> 20} MB"

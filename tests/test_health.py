@@ -24,7 +24,6 @@ from kiosk.health import (
     check,
     desk_faults,
     format_status,
-    machine,
     read_status,
     status,
 )
@@ -43,6 +42,7 @@ WELL = Vitals(
     devices={"card": True, "printer": True, "panel": True},
     uplink="online",
     disk_free=2**33,
+    written=5 << 20,
 )
 
 
@@ -69,7 +69,11 @@ def test_a_kiosk_that_is_well_has_no_issue():
         ({"oldest_unacked_ms": LAG_MS + 1}, "uplink-lag", True),
         ({"disk_free": DISK_LOW - 1}, "disk-low", True),
         ({"disk_free": DISK_FULL - 1}, "disk-full", True),
-        ({"under_voltage": True}, "under-voltage", True),
+        ({"machine": {"under-voltage": "stronger supply"}}, "under-voltage", True),
+        ({"machine": {"data-set-aside": "put in a new card"}}, "data-set-aside", True),
+        ({"machine": {"nobody-thought-of-it": "?"}}, "nobody-thought-of-it", True),
+        ({"machine": {"board-moved": "look at lamps and buttons"}}, "board-moved", False),
+        ({"machine": {"shell-open": "until 18:00"}}, "shell-open", False),
         ({"trust": Trust.RESTORED}, "clock-untrusted", False),
         ({"clock_step_ms": -86_400_000}, "clock-stepped", False),
         ({"digest_key_in_file": True}, "digest-key-file", False),
@@ -110,30 +114,6 @@ def test_issues_are_logged_once_at_each_change(caplog):
     ]
 
 
-@pytest.mark.parametrize(("flags", "low"), [("0\n", False), ("50005\n", True), ("50000\n", False), ("?\n", False)])
-def test_voltage_as_the_firmware_tells_it(tmp_path, flags, low):
-    firmware = tmp_path / "devices/platform/soc/soc:firmware"
-    firmware.mkdir(parents=True)
-    (firmware / "get_throttled").write_text(flags)
-    assert machine(tmp_path, tmp_path).under_voltage is low
-
-
-@pytest.mark.parametrize(
-    ("name", "alarm", "low"), [("rpi_volt", "1", True), ("rpi_volt", "0", False), ("cpu", "1", False)]
-)
-def test_voltage_as_the_kernel_tells_it(tmp_path, name, alarm, low):
-    sensor = tmp_path / "class/hwmon/hwmon1"
-    sensor.mkdir(parents=True)
-    (sensor / "name").write_text(f"{name}\n")
-    (sensor / "in0_lcrit_alarm").write_text(f"{alarm}\n")
-    assert machine(tmp_path, tmp_path).under_voltage is low
-
-
-def test_a_machine_that_tells_nothing(tmp_path):
-    assert machine(tmp_path / "missing", tmp_path).disk_free is None
-    assert machine(tmp_path, tmp_path / "missing").disk_free > 0
-
-
 # Status -------------------------------------------------------------------------------------------------------------
 
 
@@ -153,6 +133,7 @@ def test_the_keys_others_rely_on():
         "devices": {"card": "offline", "printer": "online"},
         "uplink": "online",
         "clock": "ntp",
+        "card": {"free": 2**33, "written": 5 << 20},
         "issues": [{"code": "card-offline", "since": 1_660_000_000_000, "hint": "check the cable"}],
     }
     text = format_status(found | {"state": "running"})
@@ -162,11 +143,14 @@ def test_the_keys_others_rely_on():
         "4 of 10",
         "14 people, the first for 6 min",
         "20 to send",
+        "8192 MB free, 5 MB written",
         "card offline, printer online",
         "check the cable",
     ):
         assert piece in text
-    assert "none" in format_status(status(WELL, ()) | {"state": "running"})
+    text = format_status(status(but(disk_free=None, written=None), ()) | {"state": "running"})
+    assert "none" in text
+    assert "? free, ? written" in text
 
 
 def test_the_file_is_replaced_only_on_change(tmp_path):

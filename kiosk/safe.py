@@ -15,10 +15,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from kiosk import config_file, devices, health
+from kiosk import config_file, devices, health, issue_folder
 from kiosk.config import ConfigError, Devices, GpioPanel, Kiosk, NoDevice, SocketPanel
 from kiosk.events import DeviceOffline, DeviceOnline, Event
 from kiosk.logs import redact
+from kiosk.machine import Machine
 from kiosk.panel import SAFE_MODE
 
 log = logging.getLogger(__name__)
@@ -104,7 +105,8 @@ class Safe:
     """``run`` works until SIGTERM or SIGINT."""
 
     def __init__(self, rest: Rest, why: str) -> None:
-        self._data_dir = rest.data_dir
+        self._machine = Machine(rest.data_dir)
+        self._told = rest.runtime_dir.parent / issue_folder.NAME
         what_now = "correct it, then switch off and on again; an export stick takes the records all the same"
         self._safe_mode = {"safe-mode": f"nobody is registered: {why}; {what_now}"}
         self._devices: dict[str, bool] = {}
@@ -143,9 +145,12 @@ class Safe:
             self._devices[event.device] = isinstance(event, DeviceOnline)
 
     def _tell(self) -> None:
-        machine = health.machine(self._data_dir)
+        look = self._machine.look()
         vitals = health.Vitals(
-            devices=dict(self._devices), disk_free=machine.disk_free, under_voltage=machine.under_voltage
+            devices=dict(self._devices),
+            disk_free=look.disk_free,
+            written=look.written,
+            machine=look.issues | issue_folder.read(self._told),
         )
         found = self._safe_mode | health.check(vitals)
         self._status.write(health.status(vitals, self._issues.update(found, time.time_ns() // 1_000_000)))

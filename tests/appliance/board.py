@@ -145,6 +145,6 @@ class Board:
     async def network(self, *, up: bool) -> None:
         await self.vm.monitor.execute("set_link", name="nic", up=up)
 
-    async def ended(self) -> None:
+    async def ended(self, within: float = BOOT_S) -> None:
         """Waits until the kernel has left for a reboot: everything is unmounted then."""
-        await self.console.wait(rb"reboot: (Restarting system|Power down)")
+        await self.console.wait(rb"reboot: Restarting system", within=within)

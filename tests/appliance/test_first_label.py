@@ -1,0 +1,98 @@
+"""From a card that was just written to the first label, a group of ten, and the command post's books."""
+
+import subprocess
+import sys
+import time
+
+import zxingcpp
+
+from kiosk.provision import make
+from kiosk.seal import PrivateKeys
+from kiosk.tube import TubeNumber
+from tests.appliance.board import Board
+from tests.appliance.card import TECHNICIAN
+from tests.appliance.site import FAULT, GO, SECRET, STOP, Site, status
+from tests.support.vm import until
+
+GROUP = 10
+
+
+async def labelled(site: Site, count: int) -> str:
+    """The text of the barcode on the label that came out as number ``count``."""
+
+    async def out() -> bool:
+        return len(site.labels) >= count
+
+    await until(out, f"label {count}", within=900)
+    codes = zxingcpp.read_barcodes(site.labels[count - 1])
+    return codes[0].text if codes else ""
+
+
+async def failed_units(board: Board) -> str:
+    return await board.shell("systemctl --failed --no-legend --no-pager")
+
+
+async def test_a_file_on_the_card_makes_a_kiosk_and_ten_people_get_a_tube(site: Site) -> None:
+    await site.open_post()
+    site.provision()
+    began = time.monotonic()
+    async with site.power() as board:
+        enrolment = await labelled(site, 1)
+        print(f"power on to enrolment label: {time.monotonic() - began:.0f} s", flush=True)
+        assert enrolment.startswith("KE1:360481:1:")
+        await site.accepting(board)
+        print(f"power on to the first person: {time.monotonic() - began:.0f} s", flush=True)
+        await board.up()
+        assert await failed_units(board) == ""
+        assert (await status(board))["devices"] == dict.fromkeys(("card", "code", "printer", "panel"), "online")
+
+        await board.network(up=False)
+        await board.vm.type("HC1:0:green-code\n")
+        for _ in range(GROUP):
+            await site.green(board)
+        tube = await labelled(site, 2)
+        assert str(TubeNumber.parse(tube)) == tube
+        await site.press_release(board)
+
+        async def released() -> bool:
+            return bool((await status(board))["groups_released"] == 1)
+
+        await until(released, "the group is released")
+        assert (await status(board))["people"] == GROUP
+
+        await board.network(up=True)
+
+        async def all_there() -> bool:
+            journal = (await status(board))["journal"]
+            return bool(journal["acked"] == journal["seq"])
+
+        await until(all_there, "the command post has everything", within=900)
+        await board.shell("sync")
+    assert SECRET.encode() not in site.card.cut(TECHNICIAN, site.folder / "fat").read_bytes()
+    report = subprocess.run(
+        [sys.executable, "-m", "hub", "report", "--db", site.database], capture_output=True, text=True
+    )
+    assert report.returncode == 0, report.stdout
+    assert f"people {GROUP}, tubes 1, groups 1 (released 1)" in report.stdout
+
+
+async def test_a_wrong_file_is_told_on_the_card_and_a_code_makes_it_good(site: Site) -> None:
+    site.provision(site.provisioning(number=100))
+    private = PrivateKeys.parse((site.keys / "private.key").read_text())
+    shared = site.folder / "site.toml"
+    shared.write_text(site.provisioning().replace("[kiosk]\nnumber = 1\n", ""), "utf-8")
+    (right,) = make.one(shared, 1, private)
+    async with site.power() as board:
+        await until(lambda: board.lamp(FAULT), "the fault lamp", within=900)
+        await board.up()
+        assert await board.shell("systemctl is-active kiosk-provision-wait.service") == "active"
+        assert await board.lamp(STOP)
+        assert not await board.lamp(GO)
+        assert await failed_units(board) == ""
+        for code in right.codes:
+            await board.vm.type(code + "\n")
+        await site.accepting(board)
+        assert (await labelled(site, 1)).startswith("KE1:")
+        await board.shell("sync")
+    told = site.card.read(TECHNICIAN, "kiosk-provision-error.txt").decode("utf-8-sig")
+    assert "kiosk.number: found 100, expected a whole number ≥ 1 ≤ 99" in told

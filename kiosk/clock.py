@@ -1,10 +1,15 @@
-"""The clocks of this machine, read together."""
+"""The clocks of this machine, read together, and how far the wall clock can be believed.
+
+A board without a battery comes up with the time of its image, or with the one systemd-timesyncd saved. Nobody waits for
+a better one: a stamp tells how good it is, and what the same boot learns later corrects it (docs/protocol.md, "Times").
+"""
 
 import ctypes
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kiosk.domain import Stamp, Trust
 
@@ -15,25 +20,42 @@ class Clock(Protocol):
     def now(self) -> Stamp: ...
 
 
-class SystemClock:
-    """Stamps from this machine's clocks. The boot id is the kernel's: a restart of the daemon alone keeps it.
+class Evidence(NamedTuple):
+    """Where it is written how the clock came to its time.
 
-    ``synchronised``: a file that systemd-timesyncd makes once it has set the clock (systemd-timesyncd.service(8)).
+    ``epoch``: systemd lets no clock show less than the time of this file; ``build``: used where that is missing.
+    ``saved``: has the time at which systemd-timesyncd last knew it. ``synchronised``: made by it once it knew it in
+    this boot. ``rtc``: the folder of clock chips; one that set the clock at the start says so in ``hctosys``.
     """
 
-    def __init__(
-        self,
-        boot_id: Path = Path("/proc/sys/kernel/random/boot_id"),
-        rtc: Path = Path("/dev/rtc0"),
-        synchronised: Path = Path("/run/systemd/timesync/synchronized"),
-    ) -> None:
+    boot_id: Path = Path("/proc/sys/kernel/random/boot_id")
+    rtc: Path = Path("/sys/class/rtc")
+    epoch: Path = Path("/usr/lib/clock-epoch")
+    build: Path = Path(__file__)
+    saved: Path = Path("/var/lib/systemd/timesync/clock")
+    synchronised: Path = Path("/run/systemd/timesync/synchronized")
+
+
+_HERE = Evidence()
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def kernel_is_synchronised() -> bool:
+    timex = (ctypes.c_char * 256)()  # struct timex, modes = 0: read only
+    return 0 <= int(_LIBC.adjtimex(timex)) < _TIME_ERROR
+
+
+class SystemClock:
+    """Stamps from this machine's clocks. The boot id is the kernel's: a restart of the daemon alone keeps it."""
+
+    def __init__(self, evidence: Evidence = _HERE, synchronised: Callable[[], bool] = kernel_is_synchronised) -> None:
         try:
-            self._boot = bytes.fromhex(boot_id.read_text().strip().replace("-", ""))[:8]
+            self._boot = bytes.fromhex(evidence.boot_id.read_text().strip().replace("-", ""))[:8]
         except (OSError, ValueError):
             self._boot = os.urandom(8)
-        self._rtc = rtc.exists()
         self._synchronised = synchronised
-        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._was_synchronised = evidence.synchronised
+        self._alone = _alone(evidence)
 
     def now(self) -> Stamp:
         wall = time.time_ns() // 1_000_000
@@ -45,9 +67,32 @@ class SystemClock:
         return time.monotonic_ns() // 1_000_000
 
     def _trust(self) -> Trust:
-        """The kernel knows it whatever program keeps the time, but the unit of the daemon forbids to ask it."""
-        timex = (ctypes.c_char * 256)()  # struct timex, modes = 0: read only
-        state = self._libc.adjtimex(timex)
-        if 0 <= state < _TIME_ERROR or self._synchronised.exists():
+        if self._synchronised():
             return Trust.NTP
-        return Trust.RTC if self._rtc else Trust.RESTORED
+        if self._alone < Trust.RTC and self._was_synchronised.exists():
+            self._alone = Trust.RTC  # a quartz that was set right in this boot is as good as a chip
+        return self._alone
+
+
+def _alone(evidence: Evidence) -> Trust:
+    """What the clock was worth when the machine came up, without a network."""
+    floor = _time_of(evidence.epoch) or _time_of(evidence.build)
+    if any(_set_the_clock(chip, floor) for chip in evidence.rtc.glob("rtc*")):
+        return Trust.RTC
+    return Trust.RESTORED if floor < _time_of(evidence.saved) <= time.time_ns() / 1e9 else Trust.NONE
+
+
+def _set_the_clock(chip: Path, floor: float) -> bool:
+    """Whether this chip did, with a time that can be: one without a battery counts from 1970 or 2000."""
+    try:
+        return (chip / "hctosys").read_text().strip() == "1" and int((chip / "since_epoch").read_text()) > floor
+    except (OSError, ValueError):
+        return False
+
+
+def _time_of(path: Path) -> float:
+    """Seconds since 1970; 0 where there is no such file."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -23,7 +23,8 @@ class Started(Fact, frozen=True, tag="started"):
 
 
 class ClockStepped(Fact, frozen=True, tag="clock-stepped"):
-    """The wall clock jumped by ``by_ms`` against the monotonic clock: the round keeps, its day is re-based."""
+    """The wall clock jumped by ``by_ms`` against the monotonic clock, or can be believed from now on: the round keeps,
+    its day is re-based, and by the stamp of this fact the earlier ones of the same boot can be corrected."""
 
     by_ms: int
 

@@ -19,7 +19,7 @@ STEP_MS = 60_000
 class Rounds(msgspec.Struct, frozen=True):
     """``day``: of the round, by the clock as it runs now; ``known``: the last day told by a clock that can be believed
     (one that went back over a power cut cannot, before it is synchronised). ``offset``: wall minus monotonic of the
-    last fact, in ``boot``; ``people``: registered in this round and boot."""
+    last fact, in ``boot``; ``people``: registered in this round and boot; ``trust``: the most the clock had in it."""
 
     round: int = 0
     day: int = 0
@@ -27,21 +27,24 @@ class Rounds(msgspec.Struct, frozen=True):
     boot: bytes = b""
     offset: int = 0
     people: int = 0
+    trust: Trust = Trust.NONE
 
 
 def evolve(slice_: Rounds, change: Fact | Note, at: Stamp) -> Rounds:
     if isinstance(change, Note):
         return slice_
-    people = slice_.people if at.boot == slice_.boot else 0
+    same = at.boot == slice_.boot
+    people = slice_.people if same else 0
+    trust = max(slice_.trust, at.trust) if same else at.trust
     number, day = slice_.round, slice_.day
     match change:
         case Registered():
             people += 1
         case RoundStarted():
             number, day, people = change.round, change.day, 0
-        case ClockStepped():
+        case ClockStepped() if not 0 < abs(change.by_ms) <= STEP_MS:
             day = at.day
-    return Rounds(number, day, _known(slice_.known, at), at.boot, at.wall - at.mono, people)
+    return Rounds(number, day, _known(slice_.known, at), at.boot, at.wall - at.mono, people, trust)
 
 
 def _known(known: int, at: Stamp) -> int:
@@ -66,6 +69,8 @@ def react(site: "Site", item: Event | Fact, at: Stamp) -> Iterator[Fact | Note |
         yield ClockStepped(0)
     elif site.setup.policy.round == "daily" and at.day > now.day:
         yield RoundStarted(now.round + 1, at.day, "daily")
+    elif at.boot == now.boot and at.trust > now.trust and at.trust >= Trust.RTC:
+        yield ClockStepped(jump)
 
 
 def _stepped(site: "Site", at: Stamp, jump: int) -> Iterator[Fact]:

@@ -209,3 +209,62 @@ def test_tube_numbers_do_not_care_about_the_clock(jump: int) -> None:
     assert len({fact.tube for fact in story.told(TubeOpened)}) == 6
     assert [fact.person for fact in story.told(Registered)] == [1, 2, 3, 4, 5, 6]
     assert Reason.REPEAT not in story.refusals
+
+
+# The clock becomes trustworthy ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jump", [0, 59, -59])
+@pytest.mark.parametrize("trust", TRUSTED)
+def test_when_the_clock_can_be_believed_is_kept_once_a_boot(trust: Trust, jump: int) -> None:
+    story = Story(trust=Trust.RESTORED)
+    story.both("Li")
+    assert story.clock_jump(jump, trust) == [ClockStepped(jump * 1000)]
+    stamp, _ = story.journal[-1]
+    assert stamp.trust == trust
+    for again in (Trust.RESTORED, trust, Trust.NONE, trust):
+        assert story.clock_jump(0, again) == []
+    assert not comes_again(story), "no new day for those who were here"
+
+
+def test_a_better_clock_is_kept_a_worse_one_is_not() -> None:
+    story = Story(trust=Trust.RTC)
+    assert story.clock_jump(1, Trust.NTP) == [ClockStepped(1000)]
+    assert story.clock_jump(0, Trust.RTC) == []
+    story.restart(reboot=True, trust=Trust.RTC)
+    assert story.clock_jump(1, Trust.NTP) == [ClockStepped(1000)]
+    story.restart(trust=Trust.NTP)
+    assert story.clock_jump(0, Trust.NTP) == [], "the same boot"
+
+
+def test_a_restored_clock_is_not_worth_a_fact() -> None:
+    story = Story(trust=Trust.NONE)
+    assert story.clock_jump(0, Trust.RESTORED) == []
+
+
+def test_a_second_before_midnight_is_no_second_midnight() -> None:
+    story = Story(start=NOON + 12 * 3600 - 1, trust=Trust.RESTORED)
+    story.both("Li")
+    story.tick(2)
+    assert [why for *_, why in rounds(story)] == ["first", "daily"]
+    story.both("Li")
+    assert story.clock_jump(-3, Trust.NTP) == [ClockStepped(-3000)]
+    story.tick(10)
+    assert [why for *_, why in rounds(story)] == ["first", "daily"]
+
+
+def test_every_stamp_of_a_boot_can_be_corrected_by_the_most_trusted_one() -> None:
+    """The rule of docs/protocol.md, "Times": wall - mono of the most trusted stamp of the boot holds for all of it."""
+    story = Story(start=1_000_000, trust=Trust.NONE)
+    story.crowd("Li", "Wang")
+    true = [stamp.mono for stamp, _ in story.journal]
+    story.clock_jump(NOON, Trust.NTP)
+    story.crowd("Huang")
+    offset = {}
+    for stamp, _ in story.journal:
+        best = offset.get(stamp.boot)
+        if best is None or stamp.trust >= best[0]:
+            offset[stamp.boot] = stamp.trust, stamp.wall - stamp.mono
+    corrected = [stamp.mono + offset[stamp.boot][1] for stamp, _ in story.journal]
+    began = story.wall - story.mono
+    assert corrected[: len(true)] == [began + mono for mono in true]

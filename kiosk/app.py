@@ -37,7 +37,7 @@ from kiosk.machine import Machine
 from kiosk.notify import Notifier
 from kiosk.overview import Surroundings, view
 from kiosk.panel import Panel, show
-from kiosk.provision import files
+from kiosk.provision import files, reasons
 from kiosk.provision.apply import REQUEST
 from kiosk.provision.shown import Shown
 from kiosk.runner import Runner
@@ -202,6 +202,9 @@ class Kiosk:
 
     async def _introduce(self) -> None:
         await self._runner.answer()
+        runtime, hardware = self._config.kiosk.runtime_dir, self._config.devices
+        if why := reasons.refusal(runtime.parent):
+            reasons.print_once(runtime, self._printer, hardware, reasons.TITLE, (why, *reasons.AGAIN))
         await self._introduction.run()
 
     async def _alive(self) -> None:

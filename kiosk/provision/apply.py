@@ -6,7 +6,6 @@ So the power may go at any point.
 """
 
 import contextlib
-import json
 import os
 import shutil
 import tomllib
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from kiosk import config_file
+from kiosk import config_file, issue_folder
 from kiosk.config import ConfigError
 from kiosk.provision import card, codes, files, network, toml
 from kiosk.provision.merge import PROFILES, make
@@ -27,7 +26,6 @@ TOLD = "provision.toml"
 IDS = "provisioned-ids"
 REQUEST = "provision.kp1"
 """In `Places.runtime`: the signed envelope from the codes shown to the scanner."""
-ISSUES = "kiosk-issues"
 REFUSED, NOT_WIPED = "provision-refused", "provision-not-wiped"
 
 
@@ -224,9 +222,9 @@ def _leave_word(boot: Path, refused: Sequence[str]) -> None:
 
 def _issue(at: Places, code: str, hints: Sequence[str]) -> None:
     """Tells the daemon, or takes it back. A machine without room in RAM has worse faults than this one untold."""
-    path = at.run / ISSUES / f"{code}.json"
+    folder = at.run / issue_folder.NAME
+    if not hints:
+        issue_folder.take_back(folder, code)
+        return
     with contextlib.suppress(OSError):
-        if hints:
-            files.put(path, json.dumps({"hint": "; ".join(hints)}, ensure_ascii=False).encode(), 0o644)
-        else:
-            path.unlink(missing_ok=True)
+        issue_folder.tell(folder, code, "; ".join(hints))

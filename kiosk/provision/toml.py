@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+_LINES = re.compile(r"[\t -&(-~]*\n[\n\t -&(-~]*")
 
 
 def dumps(tables: dict[str, Any]) -> str:
@@ -35,7 +36,7 @@ def _is_tables(value: object) -> bool:
 
 
 def _key(key: str) -> str:
-    return key if _BARE.fullmatch(key) else _text(key)
+    return key if _BARE.fullmatch(key) else _quoted(key)
 
 
 def _value(value: object) -> str:
@@ -56,6 +57,11 @@ def _value(value: object) -> str:
 
 
 def _text(text: str) -> str:
-    if "\n" in text and "'''" not in text and not re.search(r"[^\n\t -\x7e\x80-\U0010ffff]", text):
+    """Text of several lines as it is, for people to read; all other on one line."""
+    if _LINES.fullmatch(text):
         return f"'''\n{text}'''"
+    return _quoted(text)
+
+
+def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

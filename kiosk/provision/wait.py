@@ -5,32 +5,26 @@ believes the signature alone.
 """
 
 import asyncio
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
 from kiosk import config_file, devices
-from kiosk.config import ConfigError, Devices, HidCode, Printer, SerialCode
+from kiosk.config import ConfigError, Devices, HidCode, SerialCode
 from kiosk.drivers.base import Driver
 from kiosk.events import ButtonPressed, CodeFailed, CodeScanned, Event
-from kiosk.notices import notice
 from kiosk.provision import apply, codes, files, lamps
 from kiosk.provision.lamps import Answer, Setup
 from kiosk.provision.merge import profile
+from kiosk.provision.reasons import AGAIN, TITLE, print_once, refusal
 
 log = logging.getLogger(__name__)
 
 STEP_S = 0.1
 DONE_S = 1.5
 """The last tone is heard before the lamps go dark."""
-SAID = "provision.said"
-"""In `Places.runtime`: digests of the notices that were printed; a restart prints none of them again."""
-
 SCANNERS: tuple[SerialCode | HidCode, ...] = (
     SerialCode(port="/dev/kiosk-code"),
     HidCode(device="/dev/input/kiosk-code", gap_s=5.0),
@@ -41,7 +35,6 @@ UNTOLD = (
     "把 kiosk-provision.toml 放到卡的 KIOSK 分区，或出示配置码",
     "Put kiosk-provision.toml on the card's KIOSK partition, or show the provisioning codes",
 )
-AGAIN = ("改正后重新上电，或出示正确的配置码", "Correct it and switch on again, or show the right codes")
 
 
 def standard_devices(at: apply.Places) -> Devices:
@@ -62,7 +55,7 @@ class Waiting:
         self._setup = Setup()
         self._panel = devices.panel(hardware.panel, self._post)
         self._printer = devices.printer(hardware.printer, self._post)
-        self._label = hardware.printer
+        self._hardware = hardware
         readers = [devices.code(scanner, self._post) for scanner in scanners]
         self._drivers: list[Driver] = [
             driver for driver in (self._panel, self._printer, *readers) if driver is not None
@@ -140,28 +133,12 @@ class Waiting:
 
     def _say_why(self) -> None:
         if reason := refusal(self._at.run):
-            self._print("配置有误 Provisioning refused", [reason, *AGAIN])
+            self._print(TITLE, [reason, *AGAIN])
         else:
             self._print("未配置 Not provisioned", UNTOLD)
 
     def _print(self, title: str, lines: Sequence[str]) -> None:
-        """Once; a printer that is not there yet prints it when it comes."""
-        digest = hashlib.sha256("\n".join((title, *lines)).encode()).hexdigest()[:16]
-        said = self._at.runtime / SAID
-        before = said.read_text("ascii").split() if said.is_file() else []
-        if self._printer is None or not isinstance(self._label, Printer) or digest in before:
-            return
-        self._printer.submit(f"notice:{digest}", 1, notice(title, lines, self._label.label_mm, self._label.dpi))
-        files.put(said, "".join(f"{each}\n" for each in (*before, digest)).encode(), 0o600)
-
-
-def refusal(run: Path) -> str:
-    """Why `apply` refused what it found; "" when it found nothing."""
-    try:
-        hint = json.loads((run / apply.ISSUES / f"{apply.REFUSED}.json").read_text("utf-8"))["hint"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
-    return str(hint)
+        print_once(self._at.runtime, self._printer, self._hardware, title, lines)
 
 
 def _now() -> int:

@@ -16,10 +16,11 @@ from kiosk.drivers.panel_socket.sim import SimPanel
 from kiosk.drivers.printer.sim import SimPrinter
 from kiosk.notices import notice
 from kiosk.panel import LAMPS, Panel
-from kiosk.provision import codes, lamps, wait
+from kiosk.provision import codes, lamps
 from kiosk.provision.apply import Outcome, Places, apply
 from kiosk.provision.lamps import Setup
-from kiosk.provision.wait import AGAIN, UNTOLD, Waiting, standard_devices
+from kiosk.provision.reasons import AGAIN, refusal
+from kiosk.provision.wait import UNTOLD, Waiting, standard_devices
 from kiosk.seal import PrivateKeys
 from tests.support.provisioning import ID, POST, places, text
 
@@ -152,7 +153,7 @@ async def test_the_reason_of_a_refused_file_is_printed_once(kiosk: Kiosk) -> Non
         await kiosk.label(1)
     assert len(kiosk.printer.labels) == 2
     issue.write_text("damaged")
-    assert wait.refusal(kiosk.at.run) == ""
+    assert refusal(kiosk.at.run) == ""
 
 
 async def test_a_printer_that_comes_later_prints(kiosk: Kiosk, tmp_path: Path) -> None:

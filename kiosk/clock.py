@@ -14,6 +14,8 @@ from typing import NamedTuple, Protocol
 from kiosk.domain import Stamp, Trust
 
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
+_FRESH_S = 9 * 3600
+"""So long the kernel itself counts a clock as synchronised: until 500 ppm have made an error of 16 s."""
 
 
 class Clock(Protocol):
@@ -24,8 +26,9 @@ class Evidence(NamedTuple):
     """Where it is written how the clock came to its time.
 
     ``epoch``: systemd lets no clock show less than the time of this file; ``build``: used where that is missing.
-    ``saved``: has the time at which systemd-timesyncd last knew it. ``synchronised``: made by it once it knew it in
-    this boot. ``rtc``: the folder of clock chips; one that set the clock at the start says so in ``hctosys``.
+    ``saved``: has the time at which systemd-timesyncd last knew it. ``synchronised``: the same, of this boot alone; the
+    unit of the daemon forbids to ask the kernel (ProtectClock=), and leaves this. ``rtc``: the folder of clock chips;
+    one that set the clock at the start says so in ``hctosys``.
     """
 
     boot_id: Path = Path("/proc/sys/kernel/random/boot_id")
@@ -67,7 +70,7 @@ class SystemClock:
         return time.monotonic_ns() // 1_000_000
 
     def _trust(self) -> Trust:
-        if self._synchronised():
+        if self._synchronised() or 0 <= time.time_ns() / 1e9 - _time_of(self._was_synchronised) < _FRESH_S:
             return Trust.NTP
         if self._alone < Trust.RTC and self._was_synchronised.exists():
             self._alone = Trust.RTC  # a quartz that was set right in this boot is as good as a chip

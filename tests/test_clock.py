@@ -109,6 +109,20 @@ def test_the_network_comes_and_goes(evidence: Evidence) -> None:
     assert trust(evidence) == Trust.RTC, "also for a daemon that was restarted"
 
 
+def test_where_the_kernel_must_not_be_asked_the_time_servers_word_counts(
+    evidence: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SystemClock(evidence, lambda: False)
+    wall(monkeypatch, NOW)
+    assert clock.now().trust == Trust.NONE
+    made(evidence.synchronised, NOW)
+    assert clock.now().trust == Trust.NTP
+    wall(monkeypatch, NOW + 8 * 3600)
+    assert clock.now().trust == Trust.NTP
+    wall(monkeypatch, NOW + 10 * 3600)
+    assert clock.now().trust == Trust.RTC, "as the kernel would say: that was long ago"
+
+
 def test_a_stamp(evidence: Evidence, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Shanghai")
     time.tzset()

@@ -14,6 +14,7 @@ def add_commands(parser: argparse.ArgumentParser, default_config: Path) -> None:
         sub.add_argument(
             "--config", type=Path, default=default_config, metavar="FILE", help=f"default {default_config}"
         )
+        sub.add_argument("--run", type=Path, default=Path("/run"), metavar="DIR", help="default /run")
         return sub
 
     show = add("show", "show", "verify a bundle and tell what it is")

@@ -12,7 +12,6 @@ import msgspec
 from nacl.signing import VerifyKey
 
 from kiosk import __version__, config_file, control
-from kiosk.config import ConfigError
 from kiosk.seal import PublicKeys
 from kiosk.update import install, trial
 from kiosk.update.attempt import DAMAGED, FAILED, Places
@@ -33,8 +32,7 @@ def _key(options: argparse.Namespace) -> VerifyKey:
 
 
 def _places(options: argparse.Namespace) -> Places:
-    runtime = config_file.load(options.config).kiosk.runtime_dir
-    return Places(options.config.parent, runtime.parent, runtime)
+    return Places(options.config.parent, options.run, options.run / "kiosk")
 
 
 def show(options: argparse.Namespace) -> int:
@@ -58,7 +56,7 @@ def describe(bundle: Bundle) -> list[str]:
 
 
 def status(options: argparse.Namespace) -> int:
-    card, attempt = Card(), Places(etc=options.config.parent).attempt()
+    card, attempt = Card(), _places(options).attempt()
     running, default = card.running(), card.default()
     print(f"version  {__version__}")
     print(f"running  slot {running}" + (", on trial" if running != default else ""))
@@ -144,27 +142,23 @@ def _fail(at: Places, stick: Stick, why: str) -> None:
 
 
 def begin(options: argparse.Namespace) -> int:
-    at = Places(etc=options.config.parent)
-    if trial.begin(Card(), at):
+    if trial.begin(Card(), _places(options)):
         print(f"version {__version__} runs on trial")
     return OK
 
 
 def commit(options: argparse.Namespace) -> int:
-    card, at = Card(), Places(etc=options.config.parent)
-    on_trial = at.trial.exists()
+    card, at = Card(), _places(options)
+    if not at.trial.exists():
+        return _tell_of_failure(at)
     try:
-        at = _places(options)
-        if not on_trial:
-            return _tell_of_failure(at)
         if not (why := trial.judge(at, within=options.within)):
             trial.keep(card, at)
-    except (ConfigError, OSError, ValueError) as error:
-        why = str(error)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = f"{type(error).__name__}: {error}"
     if why:
         print(f"kiosk update: version {__version__} is given up: {why}", file=sys.stderr)
-        if on_trial:  # and its unit starts the machine anew
-            trial.give_up(card, at, why)
+        trial.give_up(card, at, why)  # and the unit starts the machine anew
         return FAILED_STATUS
     print(f"version {__version__} is kept")
     at.print_notice("更新完成 Updated", [f"版本 version {__version__}"])
@@ -183,7 +177,7 @@ def _tell_of_failure(at: Places) -> int:
 
 
 def check_slot(options: argparse.Namespace) -> int:
-    card, at = Card(), Places()
+    card, at = Card(), _places(options)
     slot = card.running()
     stick = Stick(options.boot) if options.boot else Stick(Path("/run/kiosk-slot"), card.boot_partition(slot))
     try:

@@ -68,7 +68,10 @@ class Site:
         self.daemon = Daemon(self.at.runtime / control.NAME)
 
     def plug(self, *options: str) -> int:
-        return main(["update", "install", "--config", str(self.config), *options, str(self.stick)])
+        return self.update("install", *options, str(self.stick))
+
+    def update(self, what: str, *options: str) -> int:
+        return main(["update", what, "--config", str(self.config), "--run", str(self.at.run), *options])
 
     @property
     def error(self) -> str:
@@ -290,7 +293,7 @@ def test_show_and_status(site: Site, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["update", "show", "--public-key", str(tmp_path / "public.key"), str(path)]) == 0
     assert f"version  {NEW}, for kiosks from version 0 on, also in place of a newer one" in capsys.readouterr().out
     site.at.keep(Attempt("B", NEW, "", __version__, failed="no answer from printer"))
-    assert main(["update", "status", "--config", str(site.config)]) == 0
+    assert site.update("status") == 0
     out = capsys.readouterr().out
     assert "running  slot A\n" in out
     assert f"update   version {NEW} in slot B: given up: no answer from printer" in out
@@ -298,28 +301,24 @@ def test_show_and_status(site: Site, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["update", "show", "--public-key", str(tmp_path / "public.key"), str(path)]) == 1
 
 
-def test_the_running_slot_is_compared_with_what_was_written(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(work, "Places", lambda: site.at)
+def test_the_running_slot_is_compared_with_what_was_written(site: Site, tmp_path: Path) -> None:
     root, boot = site.card.root_partition("A"), tmp_path / "boot"
     boot.mkdir()
     content = b"root of A" + b"." * 991
     sha256 = hashlib.sha256(content).hexdigest()
     (boot / "slot.json").write_text(json.dumps({"version": "1", "root_size": 1000, "root_sha256": sha256}))
-    command = ["update", "check-slot", "--boot", str(boot)]
-    assert main(command) == 0
+    assert site.update("check-slot", "--boot", str(boot)) == 0
     assert issue(site.at, DAMAGED) == ""
     root.write_bytes(b"ROOT" + root.read_bytes()[4:])
-    assert main(command) == 1
+    assert site.update("check-slot", "--boot", str(boot)) == 1
     assert "slot A: the root reads otherwise than it was written: bring an update" in issue(site.at, DAMAGED)
     (boot / "slot.json").write_text("[")
-    assert main(command) == 1
+    assert site.update("check-slot", "--boot", str(boot)) == 1
     assert "slot.json cannot be used" in issue(site.at, DAMAGED)
 
 
 def commit(site: Site, *, within: float = 0.0) -> int:
-    return main(["update", "commit", "--config", str(site.config), "--within", str(within)])
+    return site.update("commit", "--within", str(within))
 
 
 def test_a_trial_is_given_up_with_its_reason_and_the_default_stays(site: Site) -> None:
@@ -331,16 +330,6 @@ def test_a_trial_is_given_up_with_its_reason_and_the_default_stays(site: Site) -
     assert kept is not None
     assert "the kiosk does not run" in kept.failed
     assert (site.card.default(), site.at.trial.exists()) == ("A", True), "its unit starts the other slot"
-
-
-def test_a_trial_whose_configuration_cannot_be_read_is_given_up(site: Site) -> None:
-    runs(site.card, "B")
-    site.at.trial.touch()
-    site.config.write_text("[site]")
-    assert commit(site) == 1
-    kept = site.at.attempt()
-    assert kept is not None
-    assert "kiosk.toml" in kept.failed
 
 
 def test_a_trial_that_goes_well_is_kept_and_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

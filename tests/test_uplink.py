@@ -11,6 +11,7 @@ from kiosk import frames
 from kiosk.config import Mqtt
 from kiosk.frames import Ack
 from kiosk.uplink import MARK, Uplink
+from kiosk.uplink.link import CREDENTIAL, password
 from kiosk.uplink.window import FRAMES, Flight, Window
 from tests.support.mosquitto import Mosquitto
 from tests.support.post import (
@@ -186,6 +187,20 @@ async def test_what_stands_in_the_way_is_an_issue(settings: dict[str, object], s
     ) as uplink:
         await until(lambda: uplink.issue is not None and says in uplink.issue)
         assert not uplink.connected
+
+
+def test_where_the_password_comes_from(tmp_path: Path) -> None:
+    handed_over, own = tmp_path / CREDENTIAL, tmp_path / "own"
+    handed_over.write_text("from the unit\n")
+    own.write_text("from the file\n")
+    unit = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert password(Mqtt(host="broker"), {}) is None
+    assert password(Mqtt(host="broker"), unit) == "from the unit"
+    assert password(Mqtt(host="broker", password_file=own), unit) == "from the file"
+    handed_over.write_text("\n")
+    assert password(Mqtt(host="broker"), unit) is None, "the unit of a kiosk without a password"
+    handed_over.unlink()
+    assert password(Mqtt(host="broker"), unit) is None
 
 
 def flown(window: Window, *ranges: tuple[int, int], now: float = 0.0) -> None:

@@ -15,8 +15,6 @@ PROFILES = (Path("/usr/share/kiosk/profiles"), Path(__file__).parents[2] / "conf
 """Where profiles are looked for: as installed, and in a checkout."""
 
 CA = Path("/etc/kiosk/ca.pem")
-PASSWORD = Path("/run/credentials/kiosk.service/mqtt.password")
-"""Where the service manager shows the daemon what root keeps in /etc/kiosk/mqtt.password."""
 
 _HEADER = """\
 # Made by `kiosk provision` from the profile "{}" and what this kiosk was told. It is written anew at each start:
@@ -70,6 +68,4 @@ def _mqtt(uplink: Uplink) -> dict[str, Any]:
         table["ca"] = str(CA)
     if uplink.username:
         table["username"] = uplink.username
-    if uplink.password:
-        table["password_file"] = str(PASSWORD)
     return table

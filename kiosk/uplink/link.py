@@ -1,10 +1,12 @@
 """One connection to an MQTT 5 broker. paho runs in threads of its own; what happens there lands in an inbox."""
 
+import os
 import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from paho.mqtt.client import Client, MQTTv5
@@ -16,8 +18,20 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from kiosk.config import Mqtt
 
+CREDENTIAL = "mqtt.password"
 _HOLD_S = 1.0  # at most this long for the retained acknowledgement
 _MAX_PACKET = 64 * 1024
+
+
+def password(config: Mqtt, environ: Mapping[str, str] = os.environ) -> str | None:
+    """What the file in the configuration holds; where none is named, what the service manager hands over
+    (systemd.exec(5), LoadCredential=). None where neither says anything. Raises OSError."""
+    file = config.password_file
+    if file is None:
+        file = Path(environ.get("CREDENTIALS_DIRECTORY", "/nonexistent"), CREDENTIAL)
+        if not file.exists():
+            return None
+    return file.read_text().strip() or None
 
 
 def _no_delay(_client: Client, _userdata: Any, sock: Any) -> None:
@@ -113,8 +127,7 @@ class Link:
                 ca, cert, key = (str(path) if path else None for path in (config.ca, config.cert, config.key))
                 client.tls_set(ca, cert, key)
             if config.username is not None:
-                file = config.password_file
-                client.username_pw_set(config.username, file.read_text().strip() if file else None)
+                client.username_pw_set(config.username, password(config))
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = 0
             properties.MaximumPacketSize = _MAX_PACKET

@@ -65,7 +65,7 @@ def test_a_good_file_becomes_the_whole_configuration(at: Places) -> None:
     assert (config.site.name, config.kiosk.number) == ("朝阳门社区 03号点", 1)
     assert config.mqtt is not None
     assert (config.mqtt.host, config.mqtt.port, config.mqtt.tls) == ("broker.example.org", 8883, True)
-    assert str(config.mqtt.password_file) == "/run/credentials/kiosk.service/mqtt.password"
+    assert config.mqtt.password_file is None, "the unit hands it over"
     assert (at.etc / "mqtt.password").read_text() == BROKER_PASSWORD
     assert modes(at.etc) == {
         "kiosk.toml": 0o644,
@@ -204,10 +204,19 @@ def test_the_names_people_give(at: Places, name: str) -> None:
     assert [path.name for path in at.boot.iterdir()] == [card.DONE]
 
 
-@pytest.mark.parametrize("name", ["kiosk-provision (1).toml", "kiosk_provision.toml", "Provision.toml"])
+@pytest.mark.parametrize(
+    "name", ["kiosk-provision (1).toml", "kiosk_provision.toml", "Provision.TXT", "kiosk-provision.rtf"]
+)
 def test_a_name_that_is_nearly_right_is_told(at: Places, name: str) -> None:
     put(at, text(), name)
     refused(at, f"{name}: found this name, expected kiosk-provision.toml: rename it")
+
+
+def test_what_has_nothing_to_do_with_it_is_passed_over(at: Places) -> None:
+    for name in ("IMG_0001.JPG", "provisions.jpg", "kiosks.csv", "._kiosk-provision.toml", "README.txt"):
+        put(at, b"photo" * 1000, name)
+    (at.boot / "DCIM").mkdir()
+    assert apply(at) == Outcome(False, ())
 
 
 def test_the_example_filled_in_is_told(at: Places) -> None:

@@ -60,7 +60,11 @@ def wheels(into: Path) -> None:
     """What requirements-kiosk.lock names, as wheels for a kiosk, by hash; and lgpio's source. Raises OSError."""
     lock = str(ROOT / "requirements-kiosk.lock")
     pip("download", "--no-deps", "--require-hashes", *_FOREIGN, "-d", str(into), "-r", lock)
-    source = ("--no-deps", "--no-binary=:all:", "--no-build-isolation", "--require-hashes")
+    source = (
+        "--no-deps",
+        "--no-binary=:all:",
+        "--require-hashes",
+    )  # pip asks even a source it only downloads for its name
     pip("download", *source, "-d", str(into), "-r", str(HERE / "lgpio.lock"))
 
 

@@ -41,8 +41,9 @@ MASKED = (
 MOUNT_POINTS = ("data", "boot/kiosk", "etc/kiosk", "var/lib/kiosk", "var/log/journal", "var/lib/systemd/timesync")
 UNWANTED = (
     *("var/log/*", "var/cache/*", "var/lib/apt/lists/*", "run/*", "tmp/*", "etc/machine-id", "var/lib/dbus/machine-id"),
-    *("etc/ssh/ssh_host_*", "etc/apt/sources.list*", "root/.*", "etc/hostname", "boot/*", "var/lib/systemd/random-seed"),
-    *("usr/lib/binfmt.d/*", "etc/.pwd.lock", "etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "usr/lib/modules/*"),
+    *("etc/ssh/ssh_host_*", "etc/apt/sources.list*", "root/.*", "etc/hostname", "boot/*", "usr/lib/modules/*"),
+    *("var/lib/systemd/random-seed", "usr/lib/binfmt.d/*", "etc/.pwd.lock"),
+    *("etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-"),
 )
 _KEPT_DRIVERS = (
     *("block", "char", "clk", "dma", "firmware", "gpio", "hid", "hwmon", "i2c", "input", "iio", "md", "mfd", "misc"),
@@ -57,7 +58,9 @@ tree=/build/root
 depmod -b $tree "$1"
 systemd-sysusers --root=$tree
 systemctl --root=$tree --quiet preset-all
-python3 -m compileall -q -s $tree -p / --invalidation-mode unchecked-hash $tree/opt/kiosk/lib
+# Every file gets the time of the image: what was compiled for another time would be compiled anew at each start.
+python3 -m compileall -q -f -s $tree -p / --invalidation-mode unchecked-hash \
+    $tree/opt/kiosk/lib $tree/usr/lib/python3.13 $tree/usr/lib/python3/dist-packages
 """
 
 
@@ -116,6 +119,6 @@ def _configure(root: Path) -> None:
     (root / "etc/resolv.conf").unlink(missing_ok=True)  # a link of systemd's own that leads nowhere yet
     (root / "etc/resolv.conf").symlink_to("../run/systemd/resolve/stub-resolv.conf")
     (root / "etc/fstab").write_text("# Nothing: the root is laid by the initramfs, the rest are mount units.\n")
-    for folder in ("etc", "var"):
-        (root / folder / ".updated").touch()  # nothing to make anew at the first start: systemd.unit(5), ConditionNeedsUpdate
+    for folder in ("etc", "var"):  # nothing to make anew at the first start: systemd.unit(5), ConditionNeedsUpdate
+        (root / folder / ".updated").touch()
     (root / "usr/lib/clock-epoch").touch()  # no clock of a kiosk shows an earlier time than the image's

@@ -13,6 +13,7 @@ import msgspec
 
 from kiosk.config import Policy
 from kiosk.domain import Reason
+from kiosk.events import CommandAnswered, CommandArrived
 from kiosk.facts import ENTRY_VERSION, Fact
 from kiosk.journal import FORMAT, Journal
 from kiosk.site import Setup, Site
@@ -21,7 +22,7 @@ from tests.support.desk_story import KIOSK, SITE, Story
 FOLDER = Path(__file__).parent
 POLICY = {"pool_size": 5, "group_size": 5, "unknown_code": "single"}
 LEFT_IN_WAL = 5
-NAME = f"format-{FORMAT}.{ENTRY_VERSION}"
+NAME = f"format-{FORMAT}.{ENTRY_VERSION}.2"
 
 
 def tell() -> Story:
@@ -50,6 +51,9 @@ def tell() -> Story:
     day.new_round()
     day.both(1)
     day.restart(reboot=True)
+    day.happens(CommandArrived(SITE, KIOSK, 1, day.wall + 1, "support", b"signed", b"digest", "uplink"))
+    day.happens(CommandAnswered(KIOSK, 1, "done", "all is well"))
+    day.happens(CommandArrived(SITE, 0, 1, day.wall + 1, "shell", b"signed too", b"another", "code"))
     day.crowd(2, 3)
     return day
 
@@ -57,6 +61,7 @@ def tell() -> Story:
 def summary(site: Site) -> dict[str, object]:
     """What a restart must know, in plain words."""
     pool, release = site.pooling.pool, site.release
+    commands = [[to, kept.n, kept.outcome] for to, kept in sorted(site.commands.last.items())]
     return {
         "round": site.rounds.round,
         "people": site.registration.people,
@@ -69,6 +74,7 @@ def summary(site: Site) -> dict[str, object]:
         "waiting groups": [[group.number, group.people, group.labelled] for group in release.queue],
         "released": release.released,
         "incidents": sorted(site.incidents.open),
+        **({"commands": commands} if commands else {}),
     }
 
 

@@ -24,6 +24,7 @@ MAX_BYTES = 64 * 1024
 
 _OURS = frozenset({DONE, ERROR, EXAMPLE, ERROR + files.NEW})
 _BACKUP = re.compile(r"[.~_#]*kiosk-provision\.(?:toml|txt).*(?:~|#|\.bak|\.swp|\.save|\.tmp)")
+_TEXTS = frozenset({"", ".toml", ".txt", ".rtf", ".doc", ".docx"})
 _BOM = "\ufeff"
 _FILLED_IN = re.compile(rb'^\s*public_key\s*=\s*"kp1_', re.MULTILINE)
 
@@ -52,7 +53,8 @@ def _near_misses(entries: list[Path]) -> None:
         name = path.name.casefold()
         if name == EXAMPLE and path.is_file() and _FILLED_IN.search(path.read_bytes()[:MAX_BYTES]):
             raise ConfigError(f"{EXAMPLE}: it is filled in, but only {NAME} is read: rename it")
-        if "provision" in name and name not in _OURS and name[0] not in ".~_#" and not _BACKUP.fullmatch(name):
+        hidden = name[0] in ".~_#" or _BACKUP.fullmatch(name)
+        if "provision" in name and name not in _OURS and path.suffix.casefold() in _TEXTS and not hidden:
             raise ConfigError(f"{path.name}: found this name, expected {NAME}: rename it")
 
 

@@ -12,6 +12,7 @@ from typing import Self
 from tests.appliance.card import TECHNICIAN, Card
 from tests.support.vm import Line, Shell, Vm, until
 
+RELEASE_BUTTON, ACK_BUTTON = 16, 26
 READER, PRINTER = "CARDREADER", "LABELPRINTER"
 """The serial numbers of the two USB adapters, by which /dev/serial/by-id names them."""
 REVISION = "a02082"  # Raspberry Pi 3 Model B 1.2, as gpiozero wants to know
@@ -51,6 +52,8 @@ class Board:
         await self.vm.__aenter__()
         self.console: Line = self.vm.lines["console"]
         self._shell: Shell | None = None
+        for pin in (RELEASE_BUTTON, ACK_BUTTON):  # QEMU knows no pull-up: every button would be down from the start
+            await self.set_pin(pin, high=True)
         return self
 
     async def __aexit__(

@@ -18,14 +18,13 @@ from kiosk.domain import Person
 from kiosk.drivers.idcard.sim import SimReader
 from kiosk.drivers.printer.sim import SimPrinter
 from kiosk.people import person
-from tests.appliance.board import PRINTER, READER, Board
+from tests.appliance.board import PRINTER, READER, RELEASE_BUTTON, Board
 from tests.appliance.card import TECHNICIAN, Card
 from tests.support.mosquitto import Mosquitto
 from tests.support.vm import until
 
 STOP, WAIT, GO, RELEASE, ALARM, FAULT, BUZZER = 17, 27, 22, 23, 24, 25, 18
 BAR = (4, 5, 6, 7, 8, 9, 10, 11, 12, 13)
-RELEASE_BUTTON = 16
 PROVISION = "kiosk-provision.toml"
 SITE, NUMBER = "360481", 1
 _BY_ID = "/dev/serial/by-id/usb-QEMU_QEMU_USB_SERIAL_{}-if00-port0"
@@ -107,7 +106,8 @@ timeout_s = 120.0
     async def open_post(self) -> None:
         self.broker.start()
         command = [sys.executable, "-m", "hub", "run", "--db", str(self.database)]
-        command += ["--private-key", str(self.keys / "private.key"), "--port", str(self.broker.port)]
+        command += ["--private-key", str(self.keys / "private.key")]
+        command += ["--host", "127.0.0.1", "--port", str(self.broker.port)]
         with (self.folder / "hub.log").open("ab") as log:
             self._hub = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
 

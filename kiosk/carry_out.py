@@ -74,4 +74,4 @@ def _support(at: Places) -> str:
         status = str(error)
     command = ["journalctl", "--boot", "--priority=warning", "--lines=60", "--no-pager", "--quiet"]
     log = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False).stdout
-    return f"{status}\n\n{log[-(MAX_TEXT - len(status) - 2) :]}"
+    return f"{status}\n\n{log[-max(1, MAX_TEXT - len(status) - 2) :]}"

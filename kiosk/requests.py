@@ -111,13 +111,15 @@ class Root:
     def _read(self, do: str) -> bytes:
         """The folder is the daemon's: nothing in it is trusted to be a file, or short."""
         path = self._config.kiosk.runtime_dir / FOLDER / do
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise RequestError(f"request {do}: is no file")
-            return os.read(descriptor, commands.MAX_COMMAND + 1)
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise RequestError(f"request {do}: is no file")
+                return os.read(descriptor, commands.MAX_COMMAND + 1)
+            finally:
+                os.close(descriptor)
         finally:
-            os.close(descriptor)
             path.unlink(missing_ok=True)
 
     def _last(self) -> dict[str, Done]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
-from kiosk import config_file, enrolment, introduction, seal
+from kiosk import config_file, data_folder, enrolment, introduction, seal
 from kiosk.cli import main
 from kiosk.enrolment import Enrolment, EnrolmentError
 from kiosk.notices import read
@@ -75,7 +75,7 @@ async def marked(rig: Rig) -> None:
 
     async with asyncio.timeout(30):
         while True:
-            with Journal.open_readonly(rig.config.kiosk.data_dir / "journal.db") as journal:
+            with Journal.open_readonly(data_folder.journal(rig.config.kiosk.data_dir)) as journal:
                 if journal.mark("enrolment label"):
                     return
             await asyncio.sleep(0.02)

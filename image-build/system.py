@@ -54,8 +54,11 @@ _KEPT_DRIVERS = (
 )
 _KEPT = ("fs", "net", "lib", "crypto", "arch", "block", "security", "kernel", "mm")
 _FINISH = """
+# kernel version, units
 tree=/build/root
 depmod -b $tree "$1"
+shift
+systemd-analyze verify --root=$tree --man=no --recursive-errors=no "$@"
 systemd-sysusers --root=$tree
 systemctl --root=$tree --quiet preset-all
 # Every file gets the time of the image: what was compiled for another time would be compiled anew at each start.
@@ -86,8 +89,13 @@ def assemble(builder: Path, debian_tree: Path, kernel: Path, wheelhouse: Path, b
     shutil.copyfile(built / "kiosk_rpi.ko", extra)
     application.install(root, wheelhouse, built)
     _configure(root)
-    trees.run_in(builder, _FINISH, modules.name, epoch=epoch)
+    trees.run_in(builder, _FINISH, modules.name, *units(), epoch=epoch)
     return root
+
+
+def units() -> list[str]:
+    """The names of the kiosk's own units."""
+    return sorted(path.name for path in (ROOT / "systemd/system").iterdir() if path.suffix != ".md")
 
 
 def _kernel_modules(source: Path, target: Path) -> None:

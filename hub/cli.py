@@ -12,7 +12,8 @@ import apsw
 import msgspec
 from nacl.signing import VerifyKey
 
-from hub import enrol
+from hub import cli_commands, enrol
+from hub.commands import lines
 from hub.intake import Intake, wall_ms
 from hub.receiver import Broker, Receiver
 from hub.report import Claim, JournalReport, opened, report
@@ -128,6 +129,8 @@ def _report(options: argparse.Namespace) -> int:
             sys.stdout.write(_lines(journal))
         for claim in told.claims:
             sys.stdout.write(_claim(claim))
+        for each in told.commands:
+            sys.stdout.write(lines(each))
         for why, count in told.apart.items():
             sys.stdout.write(f"kept apart: {count} messages: {why}\n")
         for alarm in told.alarms:
@@ -222,6 +225,14 @@ def _parser() -> argparse.ArgumentParser:
     who.add_argument(
         "who", nargs="*", default=[], help="the code on the label (KE1:…), or SITE NUMBER and fingerprint or key"
     )
+
+    text = "Sign an order to one kiosk or to all of a site; the receiver on this database sends it."
+    cli_commands.add_command(command("command", cli_commands.command, text, private=True))
+
+    text = "Make an update bundle of the two parts of an image, signed for the kiosks of this key."
+    bundling = commands.add_parser("bundle", help=text, description=text)
+    bundling.set_defaults(command=cli_commands.make_bundle, db=None)
+    cli_commands.add_bundle(bundling)
 
     reporting = command("report", _report, "Tell per kiosk what is there and what does not add up.", private=False)
     reporting.add_argument("--json", action="store_true", help="one JSON object instead of text")

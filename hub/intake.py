@@ -12,10 +12,11 @@ import apsw
 import msgspec
 from nacl.signing import VerifyKey
 
+from hub import commands as outbox
 from hub import ranges
 from hub.enrol import proves
 from hub.store import Store
-from kiosk import frames
+from kiosk import commands, frames
 from kiosk.facts import Entry, IncidentRaised
 from kiosk.frames import Ack, Frame, FrameError, State
 from kiosk.seal import fingerprint
@@ -37,18 +38,22 @@ _INCIDENT = b"incident-raised"
 class Intake:
     """Takes messages as they come from the broker or from files. Every method runs inside ``store.transaction()``.
 
-    ``kid``: names our own key pair.
+    ``kid``: names our own key pair. ``present``: the kiosks that have said they are there, for the receiver to clear.
     """
 
     def __init__(self, store: Store, kid: bytes, now: Callable[[], int] = wall_ms) -> None:
         self.store = store
         self._kid = kid
         self._now = now
+        self.present: set[tuple[str, int]] = set()
 
     def take(self, topic: str, data: bytes) -> Place | None:
         """A message of that topic; the place to acknowledge, if any."""
         try:
             with self.store.attempt():
+                if topic.endswith("/result"):
+                    self.result(topic, data)
+                    return None
                 return self.state(topic, data) if topic.endswith("/state") else self.frame(topic, data)
         except apsw.Error:
             raise
@@ -110,6 +115,8 @@ class Intake:
         if not self._is_enrolled(state):
             return None
         self.store.set_state(state)
+        if state.online:
+            self.present.add((state.site, state.kiosk))
         return self._answer(state)
 
     def _is_enrolled(self, state: State) -> bool:
@@ -129,6 +136,22 @@ class Intake:
         what += f", fingerprint {who}, key {state.key.hex()}: kept apart until it is enrolled"
         self._alarm(state.site, state.kiosk, what)
         return False
+
+    def result(self, topic: str, data: bytes) -> None:
+        """What became of a command."""
+        try:
+            claim = commands.peek_result(data)
+            key = self.store.key(claim.site, claim.kiosk)
+            if key is None or frames.topic(claim.site, claim.kiosk, "result") != topic:
+                raise FrameError("it names another kiosk than its topic, or one whose key is not known")
+            result = commands.unpack_result(data, VerifyKey(key))
+        except FrameError as error:
+            self._apart(topic, str(error), data)
+            return
+        if outbox.keep(self.store, result, self._now()):
+            whom = "all" if result.to == commands.EVERYBODY else "it"
+            log.info("%s/%s: command %d to %s: %s %s", result.site, result.kiosk, result.n, whom, result.outcome,
+                     result.text.partition("\n")[0])  # fmt: skip
 
     def _answer(self, state: State) -> Place | None:
         """A kiosk that goes by another mark than ours, or has facts to send, gets to know where we are."""

@@ -18,13 +18,15 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from hub.intake import Intake, Place
+from hub import commands as outbox
+from hub.intake import Intake, Place, wall_ms
 from kiosk import frames
 
 log = logging.getLogger(__name__)
 
 GROUP = 100
 """Messages committed together at most."""
+_LEAVES = ("state", "facts", "incident", "result")
 _LOOK_S = 0.2
 _WINDOW = 200
 _MAX_PACKET = 2 << 20
@@ -64,6 +66,7 @@ class Receiver:
         self._at = at
         self._queue: queue.Queue[_Message] = queue.Queue(maxsize=1000)
         self._connection = 0
+        self._newest = outbox.head(intake.store)
         self._stopping = False  # not told through the queue: its lock is held when a signal comes
         self._client = self._make_client()
 
@@ -84,6 +87,7 @@ class Receiver:
                     while len(group) < GROUP and not self._queue.empty():
                         group.append(self._queue.get())
                     self._take(group)
+                self._send_commands()
         finally:
             client.disconnect()
             client.loop_stop()
@@ -113,6 +117,17 @@ class Receiver:
                 self._client.publish(frames.topic(site, kiosk, "ack"), data, qos=1, retain=True)
         self._at("after-ack")
 
+    def _send_commands(self) -> None:
+        """Those that are new, and those a kiosk that is there has not answered for good."""
+        store, now = self._intake.store, wall_ms()
+        messages = [message for place in self._intake.present for message in outbox.due(store, *place, now)]
+        self._intake.present.clear()
+        if (newest := outbox.head(store)) > self._newest:
+            messages += outbox.fresh(store, self._newest, now)
+            self._newest = newest
+        for message in messages:
+            self._client.publish(message.topic, message.data, qos=1)
+
     def _make_client(self) -> Client:
         broker = self._broker
         client = Client(CallbackAPIVersion.VERSION2, client_id=broker.client_id, protocol=MQTTv5, manual_ack=True)
@@ -131,9 +146,7 @@ class Receiver:
                 log.error("the broker refuses the receiver: %s", reason)
                 return
             self._connection += 1
-            client.subscribe(
-                [(frames.topic("+", "+", leaf), SubscribeOptions(qos=1)) for leaf in ("state", "facts", "incident")]
-            )
+            client.subscribe([(frames.topic("+", "+", leaf), SubscribeOptions(qos=1)) for leaf in _LEAVES])
 
         def on_subscribe(_c: Client, _u: Any, _mid: int, reasons: list[ReasonCode], _p: Any) -> None:
             refused = [str(reason) for reason in reasons if reason.is_failure]

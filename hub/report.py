@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 from nacl.signing import VerifyKey
 
-from hub import ranges
+from hub import commands, ranges
+from hub.commands import CommandReport
 from hub.ranges import Ranges
 from hub.store import Store
 from kiosk import facts, frames
@@ -57,6 +58,7 @@ class Claim(msgspec.Struct):
 class Report(msgspec.Struct):
     journals: list[JournalReport]
     claims: list[Claim]
+    commands: list[CommandReport]
     apart: dict[str, int]
     alarms: list[str]
 
@@ -69,7 +71,7 @@ def report(store: Store) -> Report:
         f"{site}/{kiosk}: {what}"
         for site, kiosk, what in store.rows("SELECT site, kiosk, what FROM alarm ORDER BY alarm").fetchall()
     ]
-    return Report(journals, _claims(store), apart, alarms)
+    return Report(journals, _claims(store), commands.report(store), apart, alarms)
 
 
 def _claims(store: Store) -> list[Claim]:

@@ -37,6 +37,10 @@ CREATE TABLE access (access INTEGER PRIMARY KEY, at INT NOT NULL, who TEXT, what
 _SINCE = """
 CREATE TABLE IF NOT EXISTS expected (site TEXT, kiosk INT, id TEXT NOT NULL, at INT NOT NULL,
   PRIMARY KEY (site, kiosk)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS command (command INTEGER PRIMARY KEY, site TEXT, kiosk INT, n INT, do TEXT, until INT,
+  envelope BLOB NOT NULL, at INT NOT NULL, UNIQUE (site, kiosk, n));
+CREATE TABLE IF NOT EXISTS result (site TEXT, kiosk INT, addressee INT, n INT, outcome TEXT, text TEXT, told INT,
+  at INT NOT NULL, PRIMARY KEY (site, kiosk, addressee, n)) WITHOUT ROWID;
 """
 """Tables that the first databases do not have."""
 MAX_APART = 10_000

@@ -101,10 +101,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 def pack(command: Command, key: SigningKey) -> bytes:
     """The envelope of a command. Raises FrameError for one that no kiosk would take."""
-    command.arguments()
     data = frames.sign(_COMMAND, command, key)
-    if len(data) > MAX_COMMAND:
-        raise FrameError(f"command: {len(data)} bytes, expected at most {MAX_COMMAND}")
+    unpack(data, key.verify_key).arguments()
     return data
 
 

@@ -212,6 +212,12 @@ def slot_letter(boot: Path) -> int:
     return found[0]
 
 
+def size_and_hash(path: Path) -> tuple[int, bytes]:
+    """Of a whole bundle: what a command to fetch it names. Raises OSError."""
+    with path.open("rb") as file:
+        return path.stat().st_size, hashlib.file_digest(file, "sha256").digest()
+
+
 def numbers(version: str) -> tuple[int, ...]:
     """What two versions are compared by; what follows the numbers does not count."""
     match = _VERSION.fullmatch(version)

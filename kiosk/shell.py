@@ -7,14 +7,13 @@ time with everybody in it. A restart of the machine closes it, too.
 import base64
 import contextlib
 import hashlib
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from kiosk import commands
+from kiosk import commands, issue_folder
 from kiosk.provision import files
 
 ISSUE = "shell-open"
@@ -54,8 +53,8 @@ class Places(msgspec.Struct, frozen=True):
         return self.run / UNIT
 
     @property
-    def issue(self) -> Path:
-        return self.run / "kiosk-issues" / f"{ISSUE}.json"
+    def issues(self) -> Path:
+        return self.run / issue_folder.NAME
 
 
 def open_shell(wanted: commands.Shell, at: Places, run: Run, program: str) -> str:
@@ -77,7 +76,7 @@ def open_shell(wanted: commands.Shell, at: Places, run: Run, program: str) -> st
     )
     until = time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time() + wanted.hours * 3600))
     hint = f"a remote shell is open until {until} to the key {fingerprint(wanted.key)}"
-    files.put(at.issue, json.dumps({"hint": hint}).encode(), 0o644)
+    issue_folder.tell(at.issues, ISSUE, hint, wanted.hours * 3600)
     return f"open for {wanted.hours} h; host key {host_key.with_suffix('.pub').read_text('utf-8').strip()}"
 
 
@@ -91,7 +90,7 @@ def close_shell(at: Places, run: Run) -> None:
 def forget(at: Places) -> None:
     """Nobody's key is left, and no issue. Raises OSError."""
     (at.folder / "authorized_keys").unlink(missing_ok=True)
-    at.issue.unlink(missing_ok=True)
+    issue_folder.take_back(at.issues, ISSUE)
 
 
 def _host_key(at: Places, run: Run) -> Path:

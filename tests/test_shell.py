@@ -1,13 +1,12 @@
 """The remote shell: what is started, for whom, and what is left when it is over."""
 
-import json
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from kiosk import shell
+from kiosk import issue_folder, shell
 from kiosk.commands import Shell
 from kiosk.shell import Places
 from tests.test_commands import SSH
@@ -62,7 +61,7 @@ def test_it_opens_for_one_key_and_some_hours(machine: Machine) -> None:
     for line in ("PasswordAuthentication no", "UsePAM no", f"AuthorizedKeysFile {at.folder}/authorized_keys"):
         assert f"{line}\n" in config
     assert told.startswith("open for 4 h; host key ssh-ed25519 ")
-    hint = json.loads(at.issue.read_text())["hint"]
+    hint = issue_folder.read(at.issues)[shell.ISSUE]
     assert hint.endswith(f"to the key {shell.fingerprint(SSH)}")
 
 
@@ -86,7 +85,7 @@ def test_nothing_is_left_when_it_is_over(machine: Machine) -> None:
     machine.open()
     shell.close_shell(machine.at, machine.run)
     assert machine.ran[-1] == ["systemctl", "stop", "kiosk-shell.service"]
-    assert not machine.at.issue.exists()
+    assert issue_folder.read(machine.at.issues) == {}
     assert not (machine.at.folder / "authorized_keys").exists()
     shell.forget(machine.at)
 

@@ -2,13 +2,12 @@
 partition, which both slots see. And how the rest of the kiosk gets to know what became of it."""
 
 import contextlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from kiosk import control
+from kiosk import control, issue_folder
 from kiosk.provision import files
 from kiosk.update.slots import Slot
 
@@ -60,12 +59,12 @@ class Places(msgspec.Struct, frozen=True):
 
     def issue(self, code: str, hint: str) -> None:
         """Tells the daemon; "" takes it back. Never raises: a machine without room in RAM has worse faults."""
-        path = self.run / "kiosk-issues" / f"{code}.json"
+        folder = self.run / issue_folder.NAME
+        if not hint:
+            issue_folder.take_back(folder, code)
+            return
         with contextlib.suppress(OSError):
-            if hint:
-                files.put(path, json.dumps({"hint": hint}, ensure_ascii=False).encode(), 0o644)
-            else:
-                path.unlink(missing_ok=True)
+            issue_folder.tell(folder, code, hint)
 
     def print_notice(self, title: str, lines: Sequence[str]) -> bool:
         """A label for whoever stands there. Whether the daemon took it."""

@@ -6,6 +6,7 @@ import json
 import stat
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -46,9 +47,10 @@ def show(options: argparse.Namespace) -> int:
 
 def describe(bundle: Bundle) -> list[str]:
     manifest = bundle.manifest
+    made = datetime.fromtimestamp(manifest.created / 1000, UTC)
     return [
-        f"version  {manifest.version}, for kiosks from version {manifest.from_version} on"
-        + (", also in place of a newer one" if manifest.older else ""),
+        f"version  {manifest.version}, made {made:%Y-%m-%d %H:%M} UTC",
+        f"for      kiosks from version {manifest.from_version} on" + (", also newer ones" if manifest.older else ""),
         f"boards   {', '.join(manifest.boards)}",
         f"schema   {manifest.schema}",
         *(f"{part.name:8} {part.size} bytes, SHA-256 {part.sha256.hex()}" for part in manifest.parts),

@@ -291,7 +291,10 @@ def test_show_and_status(site: Site, tmp_path: Path, capsys: pytest.CaptureFixtu
     path = make(site.stick, boards=("brcm,bcm2711",), older=True)
     (tmp_path / "public.key").write_text(KEYS.public.line() + "\n")
     assert main(["update", "show", "--public-key", str(tmp_path / "public.key"), str(path)]) == 0
-    assert f"version  {NEW}, for kiosks from version 0 on, also in place of a newer one" in capsys.readouterr().out
+    assert (
+        f"version  {NEW}, made 1970-01-01 00:00 UTC, for kiosks from version 0 on, also in place of a newer one"
+        in capsys.readouterr().out
+    )
     site.at.keep(Attempt("B", NEW, "", __version__, failed="no answer from printer"))
     assert site.update("status") == 0
     out = capsys.readouterr().out

@@ -8,6 +8,7 @@ from typing import BinaryIO
 from nacl.signing import VerifyKey
 
 from kiosk import __version__, health
+from kiosk.journal import FORMAT
 from kiosk.update import bundle, slots
 from kiosk.update.attempt import FAILED, Attempt, Places
 from kiosk.update.bundle import Bundle, BundleError, Manifest, numbers
@@ -75,6 +76,11 @@ def _admit(manifest: Manifest, card: Card, slot: slots.Slot, *, older: bool) -> 
         raise BundleError(
             f"version: found {manifest.version}, this kiosk runs {__version__}: going back takes a bundle made for it"
             " with --older"
+        )
+    if manifest.schema < FORMAT and not (older or manifest.older):
+        raise BundleError(
+            f"schema: found {manifest.schema}, this kiosk's records have {FORMAT}, which its program cannot read: going"
+            " back takes a bundle made for it with --older"
         )
     if mine < numbers(manifest.from_version):
         raise BundleError(

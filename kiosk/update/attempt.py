@@ -19,7 +19,8 @@ FAILED, TRIAL, DAMAGED = "update-failed", "update-trial", "slot-damaged"
 class Attempt(msgspec.Struct, frozen=True):
     """``slot`` holds ``version`` and is to be tried; ``root``: SHA-256 of its root, in hex, by which the bundle is
     known again. ``before``: the version that wrote it. ``devices`` answered and the journal held ``facts`` then.
-    ``failed``: why it was given up, "" so far; ``told``: a label has said so; ``left``: a text on the stick has."""
+    ``kept``: it is the default now; ``failed``: why it was given up, "" so far; ``told``: a label has said so;
+    ``left``: a text on the stick has."""
 
     slot: Slot
     version: str
@@ -27,6 +28,7 @@ class Attempt(msgspec.Struct, frozen=True):
     before: str
     devices: tuple[str, ...] = ()
     facts: int = 0
+    kept: bool = False
     failed: str = ""
     told: bool = False
     left: bool = False
@@ -45,7 +47,7 @@ class Places(msgspec.Struct, frozen=True):
         return self.run / "kiosk-trial"
 
     def attempt(self) -> Attempt | None:
-        """The last one that is not over; None also where the file is damaged."""
+        """The last one; None also where the file is damaged."""
         with contextlib.suppress(OSError, msgspec.MsgspecError):
             return msgspec.json.decode((self.etc / NAME).read_bytes(), type=Attempt)
         return None

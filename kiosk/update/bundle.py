@@ -8,7 +8,9 @@ written, and so that no byte is written that was not looked at a moment before. 
 letter of the slot stands in the boot image once, at a place the manifest names, and whoever writes sets it.
 """
 
+import contextlib
 import hashlib
+import json
 import re
 import struct
 from collections.abc import Iterator
@@ -21,13 +23,13 @@ from nacl.signing import SigningKey, VerifyKey
 
 from kiosk import frames
 from kiosk.frames import FrameError, Hash
+from kiosk.update import fat
 
 SUFFIX = ".kiosk"
 MAGIC = b"kiosk-bundle\r\n\x1a\n"
 """As of a PNG: a transfer that changes line ends shows at once."""
 CHUNK = 1 << 20
 MAX_MANIFEST = 1 << 20
-SECTOR = 512
 BOARDS = ("brcm,bcm2837", "brcm,bcm2711", "brcm,bcm2712")
 """Raspberry Pi 3, 4 and 5, as their device trees name the processor."""
 SLOTS = ("A", "B")
@@ -36,7 +38,7 @@ _LABEL = b"kiosk-bundle-1\0"
 _HEAD = struct.Struct(">16sI")
 _DIGEST = 32
 _VERSION = re.compile(r"([0-9]+(?:\.[0-9]+)*)[0-9A-Za-z.+-]*")
-_SLOT = re.compile(rb"[\x20-\x7e]* kiosk\.slot=([AB]) [\x20-\x7e]*\n\0*")
+_SLOT = re.compile(rb"(?<!\S)kiosk\.slot=([AB])(?!\S)")
 
 Version = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)*[0-9A-Za-z.+-]*\Z", max_length=40)]
 
@@ -152,6 +154,7 @@ def write(out: Path, boot: Path, root: Path, key: SigningKey, **told: object) ->
     parts = [_hashed(name, path, sizes[name]) for name, path in files.items()]
     try:
         fields = {**told, "slot_at": slot_letter(boot), "parts": parts}
+        _belongs(boot, parts[1])
         manifest = msgspec.convert(msgspec.to_builtins(fields, builtin_types=(bytes,)), Manifest)
     except msgspec.ValidationError as error:
         raise BundleError(f"manifest: {error}") from None
@@ -195,21 +198,35 @@ def _used(path: Path) -> int:
     return used
 
 
+def _belongs(boot: Path, root: dict[str, object]) -> None:
+    """Whether this root is the one that the boot image was made with: its slot.json says so. Raises BundleError."""
+    _, content = _file(boot, "SLOT.JSO")
+    found: list[object] = []
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        told = json.loads(content)
+        found = [told["root_size"], bytes.fromhex(told["root_sha256"])]
+    if found != [root["size"], root["sha256"]]:
+        raise BundleError(f"{boot.name}: its slot.json does not name this root: take both from the same `make image`")
+
+
 def slot_letter(boot: Path) -> int:
-    """Where in the image of a boot partition the letter of the slot stands: the one in cmdline.txt, which fills its
-    sector alone. The same words inside a kernel or an initramfs do not. Raises BundleError."""
-    found = []
-    with boot.open("rb") as file:
-        for start in range(0, boot.stat().st_size, CHUNK):
-            file.seek(start)
-            block = file.read(CHUNK)
-            for match in re.finditer(rb"kiosk\.slot=", block):
-                sector = match.start() // SECTOR * SECTOR
-                if line := _SLOT.fullmatch(block[sector : sector + SECTOR]):
-                    found.append(start + sector + line.start(1))
+    """Where in the image of a boot partition the letter of the slot stands: in cmdline.txt. Raises BundleError."""
+    at, content = _file(boot, "CMDLINE.TXT")
+    found = list(_SLOT.finditer(content))
     if len(found) != 1:
-        raise BundleError(f"{boot.name}: found {len(found)} command lines with kiosk.slot=A or B, expected one")
-    return found[0]
+        raise BundleError(f"{boot.name}: cmdline.txt: found {len(found)} times kiosk.slot=A or B, expected one")
+    return at + found[0].start(1)
+
+
+def _file(boot: Path, name: str) -> tuple[int, bytes]:
+    """Place and content of a small file of a FAT. Raises BundleError, OSError."""
+    with boot.open("rb") as image:
+        try:
+            place = fat.find(image, name)
+        except fat.FatError as error:
+            raise BundleError(f"{boot.name}: {error}: expected the boot part that `make image` leaves") from None
+        image.seek(place.at)
+        return place.at, image.read(place.size)
 
 
 def size_and_hash(path: Path) -> tuple[int, bytes]:

@@ -45,7 +45,7 @@ def install(
     slot = slots.other(running)
     _admit(opened.manifest, card, slot, older=older)
     if not again:
-        _known(opened.manifest, at.attempt())
+        _known(opened.manifest, at.attempt(), running)
     say(f"version {opened.manifest.version}: checking the bundle")
     opened.check()
     say(f"writing slot {slot}")
@@ -96,9 +96,13 @@ def _admit(manifest: Manifest, card: Card, slot: slots.Slot, *, older: bool) -> 
             )
 
 
-def _known(manifest: Manifest, last: Attempt | None) -> None:
-    """A stick that stays in must not make a kiosk try the same for ever. Raises FailedBeforeError."""
-    if last is not None and last.failed and last.root == manifest.root.sha256.hex():
+def _known(manifest: Manifest, last: Attempt | None, running: slots.Slot) -> None:
+    """A stick that stays in must not make a kiosk try the same for ever. Raises NothingToDoError, FailedBeforeError."""
+    if last is None or last.root != manifest.root.sha256.hex() or last.version != manifest.version:
+        return
+    if last.kept and last.slot == running:
+        raise NothingToDoError(f"this kiosk runs version {last.version} already")
+    if last.failed:
         raise FailedBeforeError(f"version {last.version} was tried on this kiosk and given up: {last.failed}")
 
 

@@ -45,10 +45,10 @@ def begin(card: Card, at: Places) -> bool:
         at.trial.touch()
         at.issue(TRIAL, f"version {__version__} runs on trial in slot {running}: nobody is registered until it is kept")
         return True
-    if attempt is None:
+    if attempt is None or attempt.kept:
         return False
     if attempt.slot == running:  # kept, and the power went before that was noted
-        at.keep(None)
+        at.keep(msgspec.structs.replace(attempt, kept=True))
         return False
     if not attempt.failed:
         why = "it did not come up, or the power went before it was kept"
@@ -104,7 +104,8 @@ def _wrong(status: dict[str, Any], attempt: Attempt | None) -> str:
 def keep(card: Card, at: Places) -> None:
     """The running slot is the default from now on. Raises OSError, SlotError."""
     card.set_default(card.running())
-    at.keep(None)
+    if (attempt := at.attempt()) is not None:
+        at.keep(msgspec.structs.replace(attempt, kept=True))
     at.issue(TRIAL, "")
     at.trial.unlink(missing_ok=True)
 

@@ -64,7 +64,8 @@ def status(options: argparse.Namespace) -> int:
     print(f"running  slot {running}" + (", on trial" if running != default else ""))
     print(f"default  slot {default}")
     if attempt is not None:
-        state = f"given up: {attempt.failed}" if attempt.failed else "written, to be tried"
+        written = "kept" if attempt.kept else "written, to be tried"
+        state = f"given up: {attempt.failed}" if attempt.failed else written
         print(f"update   version {attempt.version} in slot {attempt.slot}: {state}")
     return OK
 

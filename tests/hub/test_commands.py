@@ -276,8 +276,9 @@ def test_a_wrong_order_is_not_signed(
 def test_a_bundle_is_made_and_a_kiosk_takes_it(
     keys: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    boot, root, out = boot_image(tmp_path / "boot"), root_image(tmp_path / "root"), tmp_path / "sampling-kiosk.kiosk"
-    call = ["bundle", *keys[2:], "--boot", str(boot), "--root", str(root), "--schema", "1"]
+    root, out = root_image(tmp_path / "root"), tmp_path / "sampling-kiosk.kiosk"
+    boot = boot_image(tmp_path / "boot", root=root)
+    call = ["bundle", *keys[2:], "--boot", str(boot), "--root", str(root)]
     assert main([*call, "--version", "new", str(out)]) == 64
     assert not out.exists()
     assert main([*call, "--version", "2.0.0", "--board", "brcm,bcm2711", str(out)]) == 0

@@ -1,6 +1,7 @@
 """A card in a folder, and bundles for it."""
 
 import json
+import struct
 from pathlib import Path
 from random import Random
 
@@ -18,13 +19,36 @@ CMDLINE = b"console=tty0 kiosk.slot=A ro quiet\n"
 MODEL = ("raspberrypi,4-model-b", "brcm,bcm2711")
 
 
-def boot_image(path: Path, *, seed: int = 1, free: int = CHUNK // 2, chunk: int = CHUNK) -> Path:
-    """As good as a FAT: a front sector, files, a command line in a sector of its own, an initramfs that speaks of slots
-    too, and ``free`` bytes of free clusters at the end."""
-    content = bytearray(Random(seed).randbytes(2 * chunk + chunk // 2)) + bytes(free)
-    content[0:3] = b"\xeb\x58\x90"
-    content[3 * 512 : 4 * 512] = CMDLINE.ljust(512, b"\0")
-    content[5 * 512 : 6 * 512] = b'*" kiosk.slot=A ") number=5'.ljust(512, b"#")
+def boot_image(
+    path: Path,
+    *,
+    root: Path,
+    seed: int = 1,
+    free: int = CHUNK // 2,
+    chunk: int = CHUNK,
+    cmdline: bytes = CMDLINE,
+) -> Path:
+    """A small FAT32: cmdline.txt, slot.json, a kernel that speaks of slots too, noise, and ``free`` bytes of free
+    clusters at the end."""
+    used = 2 * chunk + chunk // 2
+    per_cluster = max(1, used // 512 // 64)
+    cluster, data = per_cluster * 512, 2 * 512
+    content = bytearray(Random(seed).randbytes(used)) + bytes(free)
+    front = bytearray(512)
+    struct.pack_into("<3xxxxxxxxxHBHB", front, 0, 512, per_cluster, 1, 1)
+    struct.pack_into("<I4xI", front, 36, 1, 2)
+    front[82:90], front[510:512] = b"FAT32   ", b"\x55\xaa"
+    content[0:512] = front
+    content[512:1024] = struct.pack("<5I", *[0x0FFFFFFF] * 5).ljust(512, b"\0")
+    size, sha256 = bundle.size_and_hash(root)
+    told = json.dumps({"version": NEW, "root_size": size, "root_sha256": sha256.hex()}).encode() + b"\n"
+    files = ((b"KERNEL8 IMG", b'*" kiosk.slot=A ") number=5'), (b"CMDLINE TXT", cmdline), (b"SLOT~1  JSO", told))
+    folder = b"BOOT_A     \x08".ljust(32, b"\0") + b"\xe5MDLINE TXT".ljust(32, b"\0")
+    for number, (name, file) in enumerate(files, 3):
+        folder += struct.pack("<11sB8xH4xHI", name, 0x20, 0, number, len(file))
+        at = data + (number - 2) * cluster
+        content[at : at + cluster] = file.ljust(cluster, b"\0")
+    content[data : data + cluster] = folder.ljust(cluster, b"\0")
     path.write_bytes(content)
     return path
 
@@ -45,8 +69,8 @@ def make(
 ) -> Path:
     """A bundle of a new version."""
     folder.mkdir(parents=True, exist_ok=True)
-    boot = boot_image(folder / "boot.img", seed=seed, chunk=chunk)
     root = root_image(folder / "root.img", seed=seed + 1, chunk=chunk)
+    boot = boot_image(folder / "boot.img", root=root, seed=seed, chunk=chunk)
     bundle.write(folder / name, boot, root, keys.sign, **({"version": NEW, "created": 0, "schema": 1} | told))
     boot.unlink()
     root.unlink()

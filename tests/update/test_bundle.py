@@ -30,7 +30,8 @@ def check(path: Path) -> None:
 
 
 def test_it_holds_what_went_in(good: Path, tmp_path: Path) -> None:
-    boot, root = boot_image(tmp_path / "boot"), root_image(tmp_path / "root")
+    root = root_image(tmp_path / "root")
+    boot = boot_image(tmp_path / "boot", root=root)
     with good.open("rb") as file:
         opened = bundle.read(file, KEY)
         opened.check()
@@ -43,7 +44,8 @@ def test_it_holds_what_went_in(good: Path, tmp_path: Path) -> None:
 
 
 def test_the_free_end_of_a_partition_is_left_out(tmp_path: Path) -> None:
-    boot, root = boot_image(tmp_path / "boot", free=40 * CHUNK), root_image(tmp_path / "root")
+    root = root_image(tmp_path / "root")
+    boot = boot_image(tmp_path / "boot", root=root, free=40 * CHUNK)
     manifest = bundle.write(tmp_path / "b", boot, root, KEYS.sign, version="1.0", created=0, schema=1)
     assert manifest.boot.size == 3 * CHUNK
     assert (tmp_path / "b").stat().st_size < 5 * CHUNK
@@ -122,18 +124,24 @@ def test_a_manifest_that_does_not_agree_with_itself(good: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("content", "found"),
-    [
-        (b"nothing", 0),
-        (b'case *" kiosk.slot=A ") number=5', 0),
-        (CMDLINE.ljust(512, b"\0") * 2, 2),
-        (b"kiosk.slot=C ro\n".ljust(512, b"\0"), 0),
-    ],
+    ("cmdline", "found"),
+    [(b"ro quiet\n", 0), (CMDLINE + CMDLINE, 2), (b"kiosk.slot=C ro\n", 0), (b"xkiosk.slot=A kiosk.slot=AB\n", 0)],
 )
-def test_an_image_without_its_one_command_line_is_refused(tmp_path: Path, content: bytes, found: int) -> None:
-    (tmp_path / "boot").write_bytes(content.ljust(4096, b"\0"))
-    with pytest.raises(BundleError, match=f"found {found} command lines"):
-        bundle.slot_letter(tmp_path / "boot")
+def test_a_command_line_without_its_one_letter_is_refused(tmp_path: Path, cmdline: bytes, found: int) -> None:
+    boot = boot_image(tmp_path / "boot", root=root_image(tmp_path / "root"), cmdline=cmdline)
+    with pytest.raises(BundleError, match=f"cmdline.txt: found {found} times kiosk.slot"):
+        bundle.slot_letter(boot)
+
+
+def test_an_image_that_is_no_fat_or_lacks_a_file_is_refused(tmp_path: Path) -> None:
+    boot = tmp_path / "boot"
+    boot.write_bytes(b"photograph" * 1000)
+    with pytest.raises(BundleError, match="boot: no FAT32 image: expected the boot part that `make image` leaves"):
+        bundle.slot_letter(boot)
+    boot_image(boot, root=root_image(tmp_path / "root"))
+    boot.write_bytes(boot.read_bytes().replace(b"CMDLINE TXT", b"CMDLINE BAK"))
+    with pytest.raises(BundleError, match=r"CMDLINE\.TXT: is not in the root folder"):
+        bundle.slot_letter(boot)
 
 
 def test_the_letter_is_found_in_a_real_fat(tmp_path: Path) -> None:
@@ -144,15 +152,25 @@ def test_the_letter_is_found_in_a_real_fat(tmp_path: Path) -> None:
     image.write_bytes(bytes(40 * CHUNK))
     subprocess.run(["mkfs.vfat", "-F", "32", "-s", "1", image], check=True, capture_output=True, env=env)
     (tmp_path / "kernel8.img").write_bytes(b"\0 kiosk.slot=A ro\n\0" * 5000)
-    (tmp_path / "cmdline.txt").write_bytes(CMDLINE)
-    for name in ("kernel8.img", "cmdline.txt"):
-        subprocess.run(["mcopy", "-i", image, tmp_path / name, "::"], check=True, env=env)
+    (tmp_path / "slot.json").write_bytes(b"{}")
+    for line in (b"older kiosk.slot=A line\n", CMDLINE):
+        (tmp_path / "cmdline.txt").write_bytes(line)
+        for name in ("kernel8.img", "slot.json", "cmdline.txt"):
+            subprocess.run(["mcopy", "-o", "-i", image, tmp_path / name, "::"], check=True, env=env)
     at = bundle.slot_letter(image)
     with image.open("r+b") as file:
         file.seek(at)
         file.write(b"B")
     typed = subprocess.run(["mtype", "-i", image, "::cmdline.txt"], check=True, capture_output=True, env=env)
     assert typed.stdout == CMDLINE.replace(b"slot=A", b"slot=B")
+
+
+def test_a_root_of_another_build_is_refused(tmp_path: Path) -> None:
+    root = root_image(tmp_path / "root")
+    boot = boot_image(tmp_path / "boot", root=root)
+    root_image(root, seed=77)
+    with pytest.raises(BundleError, match=r"its slot.json does not name this root: take both from the same"):
+        bundle.write(tmp_path / "b", boot, root, KEYS.sign, version="1.0", created=0, schema=1)
 
 
 def test_an_empty_boot_image_is_refused(tmp_path: Path) -> None:
@@ -162,7 +180,8 @@ def test_an_empty_boot_image_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_wrong_description_is_refused(tmp_path: Path) -> None:
-    boot, root = boot_image(tmp_path / "boot"), root_image(tmp_path / "root")
+    root = root_image(tmp_path / "root")
+    boot = boot_image(tmp_path / "boot", root=root)
     with pytest.raises(BundleError, match=r"manifest: .*version"):
         bundle.write(tmp_path / "b", boot, root, KEYS.sign, version="new", created=0, schema=1)
     assert not (tmp_path / "b").exists()

@@ -255,6 +255,16 @@ def test_a_stick_that_stays_in_is_not_tried_for_ever(site: Site) -> None:
     assert holds(site.card, "B", path)
 
 
+def test_a_stick_that_stays_in_after_it_was_kept_is_left_alone(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    path = make(site.stick)
+    site.card.set_default("B")
+    runs(site.card, "B")
+    site.at.keep(Attempt("B", NEW, manifest_of(path).root.sha256.hex(), __version__, kept=True))
+    assert site.plug() == 0
+    assert f"runs version {NEW} already" in capsys.readouterr().out
+    assert site.restarts == []
+
+
 def test_another_bundle_after_a_failed_one_is_tried(site: Site) -> None:
     site.at.keep(Attempt("B", NEW, "ab" * 32, __version__, failed="no answer from printer"))
     make(site.stick)
@@ -345,7 +355,7 @@ def test_a_trial_that_goes_well_is_kept_and_told(site: Site, monkeypatch: pytest
     site.at.trial.touch()
     monkeypatch.setattr(work.trial, "judge", lambda *_args, **_options: "")
     assert commit(site) == 0
-    assert (site.card.default(), site.at.trial.exists(), site.at.attempt()) == ("B", False, None)
+    assert (site.card.default(), site.at.trial.exists()) == ("B", False)
     assert "更新完成 Updated" in str(site.daemon.asked[-1])
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from kiosk import __version__, health
@@ -154,7 +155,8 @@ def test_a_start_on_trial_is_said_and_kept(card: Card, at: Places) -> None:
     assert at.trial.exists()
     assert "runs on trial in slot B" in issue(at, TRIAL)
     trial.keep(card, at)
-    assert (card.default(), at.trial.exists(), at.attempt(), issue(at, TRIAL)) == ("B", False, None, "")
+    assert (card.default(), at.trial.exists(), issue(at, TRIAL)) == ("B", False, "")
+    assert at.attempt() == msgspec.structs.replace(TRIED, kept=True)
     assert not trial.begin(card, at)
 
 
@@ -185,7 +187,8 @@ def test_power_lost_right_after_it_was_kept_changes_nothing(card: Card, at: Plac
     runs(card, "B")
     card.set_default("B")
     assert not trial.begin(card, at)
-    assert (at.attempt(), issue(at, FAILED)) == (None, "")
+    assert at.attempt() == msgspec.structs.replace(TRIED, kept=True)
+    assert issue(at, FAILED) == ""
 
 
 def test_a_damaged_note_is_none(card: Card, at: Places) -> None:

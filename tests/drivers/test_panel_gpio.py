@@ -244,6 +244,82 @@ def test_a_machine_without_any_chip_is_said(chips):
         find_chip(chips({}))
 
 
+class Chip(types.ModuleType):
+    """lgpio on one chip that can go away, as far as gpiozero calls it. ``levels`` of the outputs by line."""
+
+    error = RuntimeError
+
+    def __init__(self):
+        super().__init__("lgpio")
+        self.levels = {}
+        self.plugged = True
+        for number, name in enumerate(("SET_PULL_NONE", "SET_PULL_UP", "SET_PULL_DOWN")):
+            setattr(self, name, number)
+        for number, name in enumerate(("BOTH_EDGES", "RISING_EDGE", "FALLING_EDGE")):
+            setattr(self, name, number)
+        self.handle, self.modes = 0, {}
+
+    def _use(self, handle=None):
+        if not self.plugged or handle not in (None, self.handle):
+            raise RuntimeError("No such device")
+
+    def gpiochip_open(self, chip):
+        self._use()
+        self.handle += 1
+        return self.handle
+
+    def gpiochip_close(self, handle):
+        self.modes.clear()
+
+    def gpio_claim_input(self, handle, line, flags=0):
+        self._use(handle)
+        self.modes[line] = 1 << 5 if flags == self.SET_PULL_UP else 0
+
+    def gpio_claim_output(self, handle, line):
+        self._use(handle)
+        self.modes[line] = 1 << 1
+
+    def gpio_free(self, handle, line):
+        self._use(handle)
+
+    def gpio_claim_alert(self, handle, line, *_):
+        self._use(handle)
+
+    def gpio_set_debounce_micros(self, handle, line, micros):
+        self._use(handle)
+
+    def callback(self, *_):
+        return types.SimpleNamespace(cancel=lambda: None)
+
+    def gpio_get_mode(self, handle, line):
+        self._use(handle)
+        return self.modes[line]
+
+    def gpio_read(self, handle, line):
+        self._use(handle)
+        return self.levels.get(line, 1)
+
+    def gpio_write(self, handle, line, level):
+        self._use(handle)
+        self.levels[line] = level
+
+
+async def test_a_chip_that_was_away_works_again(no_lgpio, tmp_path):
+    chip = Chip()
+    no_lgpio.chdir(tmp_path)
+    no_lgpio.setitem(sys.modules, "lgpio", chip)
+    no_lgpio.setattr("gpiozero.pins.local.LocalPiFactory._get_revision", lambda _: 0xA02082)
+    kiosk = Kiosk(Config(chip=0))
+    await until(lambda: kiosk.events.count(DeviceOnline("panel")) == 1)
+    chip.plugged = False
+    await until(lambda: DeviceOffline("panel", "GPIO: No such device") in kiosk.events)
+    chip.plugged = True
+    chip.levels.clear()
+    await until(lambda: kiosk.events.count(DeviceOnline("panel")) == 2)
+    await until(lambda: chip.levels.get(CONFIG.stop) is True)
+    await kiosk.stop()
+
+
 async def test_two_things_on_one_pin_are_said():
     kiosk = Kiosk(Config(factory="mock", go=17))
     await until(lambda: kiosk.events)

@@ -91,9 +91,23 @@ def open_factory(config: Config) -> Any:
         raise DeviceLost(f"lgpio is missing or a stub ({error}): install python3-lgpio") from None
     chip = find_chip() if config.chip is None else config.chip
     try:
-        return LGPIOFactory(chip=chip)
+        factory = LGPIOFactory(chip=chip)
     except Exception as error:  # lgpio.error derives from Exception only
         raise DeviceLost(f"/dev/gpiochip{chip}: {error}") from None
+    factory.pin_class = _forgiving(factory.pin_class)
+    return factory
+
+
+def _forgiving(pin_class: type[Any]) -> type[Any]:
+    """The same pins, for a chip that may go away. gpiozero gives each line back to the chip before it forgets it, and
+    keeps those that the chip refuses, with their dead handle, for the next factory."""
+
+    class Pin(pin_class):  # type: ignore[misc]
+        def close(self) -> None:
+            with contextlib.suppress(Exception):  # lgpio.error derives from Exception only
+                super().close()
+
+    return Pin
 
 
 def find_chip(dev: Path = Path("/dev")) -> int:

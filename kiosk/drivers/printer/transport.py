@@ -139,9 +139,13 @@ class UsbPort:
             await asyncio.sleep(_BLOCKED_S)
 
     def discard_input(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        try:
             while os.read(self._fd, 4096):
                 pass
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            raise DeviceLost(f"{self._path}: {os.strerror(error.errno or 0)}") from None
 
     def close(self) -> None:
         os.close(self._fd)

@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from kiosk import __version__, commands, control, devices, enrolment, health, issue_folder, requests, seal
+from kiosk import __version__, commands, control, data_folder, devices, enrolment, health, issue_folder, requests, seal
 from kiosk.clock import SystemClock
 from kiosk.config import Config, Printer
+from kiosk.data_folder import Place
 from kiosk.events import (
     ButtonPressed,
     CardFailed,
@@ -64,8 +65,9 @@ class AlreadyRunningError(OSError):
 class Kiosk:
     """One running kiosk. Make it with `open`."""
 
-    def __init__(self, config: Config, journal: JournalThread, site: Site) -> None:
+    def __init__(self, config: Config, place: Place, journal: JournalThread, site: Site) -> None:
         self._config = config
+        self._place = place
         self._closing = contextlib.AsyncExitStack()
         self._journal = journal
         self._clock = SystemClock()
@@ -92,6 +94,9 @@ class Kiosk:
         self._oldest_unacked_ms = 0
         self._trial = Places(run=runtime_dir.parent).trial
         self._on_trial = self._trial.exists()
+        self._counts = asyncio.Event()
+        if place.older is None:
+            self._counts.set()
         device = self._device_key = seal.device_key(config.kiosk.data_dir / "device.key")
         self._proof = enrolment.proof(config.seal.token, device.verify_key)
         self._shown = Shown(public.verify)
@@ -113,9 +118,11 @@ class Kiosk:
         config.kiosk.runtime_dir.mkdir(parents=True, exist_ok=True)
         async with contextlib.AsyncExitStack() as closing:
             closing.callback(os.close, _locked(config.kiosk.data_dir))
-            journal = await JournalThread.open(config.kiosk.data_dir / "journal.db")
+            trial = Places(run=config.kiosk.runtime_dir.parent).trial.exists()
+            place = data_folder.prepare(config.kiosk.data_dir, trial=trial)
+            journal = await JournalThread.open(place.journal)
             closing.push_async_callback(journal.close)
-            kiosk = cls(config, journal, await _folded(journal, Setup.of(config)))
+            kiosk = cls(config, place, journal, await _folded(journal, Setup.of(config)))
             kiosk._closing = closing.pop_all()
         return kiosk
 
@@ -141,7 +148,7 @@ class Kiosk:
         work.append(self._notifier.heartbeat(self._alive))
         work.append(self._introduce())
         if self._uplink is not None:
-            work.append(self._uplink.run())
+            work.append(self._ship(self._uplink))
         return work
 
     # What comes in ------------------------------------------------------------------------------------------------
@@ -182,7 +189,7 @@ class Kiosk:
         while True:
             self._look = self._machine.look()
             self._told = issue_folder.read(self._config.kiosk.runtime_dir.parent / issue_folder.NAME)
-            self._on_trial = self._trial.exists()
+            self._look_at_trial()
             self._hear_answers()
             if self._provisioned_anew and not (self._config.kiosk.runtime_dir / REQUEST).exists():
                 log.info("root has taken the provisioning: the service manager starts this kiosk again")
@@ -199,6 +206,23 @@ class Kiosk:
             kept = last.get(answer.to)
             if kept is not None and (kept.n, kept.outcome) == (answer.n, "accepted"):
                 self._runner.post(answer)
+
+    def _look_at_trial(self) -> None:
+        on_trial = self._trial.exists()
+        if self._on_trial and not on_trial:
+            try:
+                self._place.take_over()
+            except OSError as error:
+                log.error("on trial still, the records cannot be taken over: %s", error)
+                return
+            self._counts.set()
+        self._on_trial = on_trial
+
+    async def _ship(self, uplink: Uplink) -> None:
+        """What a program on trial wrote into a copy stays here: the one it may be given up for gives these numbers to
+        other facts."""
+        await self._counts.wait()
+        await uplink.run()
 
     async def _introduce(self) -> None:
         await self._runner.answer()
@@ -357,7 +381,7 @@ class Kiosk:
             clock_step_ms=self._around.clock_step_ms,
             disk_free=self._look.disk_free,
             written=self._look.written,
-            machine=self._look.issues | self._told,
+            machine=self._look.issues | self._told | self._place.issues,
         )
         issues = self._issues.update(health.check(vitals), at.wall)
         self._status.write(health.status(vitals, issues))

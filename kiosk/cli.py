@@ -2,7 +2,6 @@
 78 the configuration cannot be used (sysexits.h EX_CONFIG)."""
 
 import argparse
-import asyncio
 import json
 import os
 import sys
@@ -127,6 +126,8 @@ def _pace(text: str) -> float:
 
 
 def _run(options: argparse.Namespace) -> int:
+    import asyncio
+
     from kiosk import config_file, logs
 
     logs.setup()
@@ -186,26 +187,26 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _journal(options: argparse.Namespace) -> int:
-    from kiosk import config_file
+    from kiosk import config_file, data_folder
     from kiosk.journal import Journal
     from kiosk.report import as_json
 
     config = config_file.load(options.config)
-    with Journal.open_readonly(config.kiosk.data_dir / "journal.db") as journal:
+    with Journal.open_readonly(data_folder.journal(config.kiosk.data_dir)) as journal:
         for seq, entry in journal.entries(options.after):
             print(as_json(seq, entry))
     return OK
 
 
 def _export(options: argparse.Namespace) -> int:
-    from kiosk import config_file, seal
+    from kiosk import config_file, data_folder, seal
     from kiosk.export import ExportError, export
     from kiosk.journal import Journal
 
     config = config_file.load(options.config)
     data = config.kiosk.data_dir
     kid = seal.PublicKeys.parse(config.seal.public_key).kid
-    with Journal.open_readonly(data / "journal.db") as journal:
+    with Journal.open_readonly(data_folder.journal(data)) as journal:
         key = seal.device_key(data / "device.key")
         try:
             done = export(journal, key, config.site.code, config.kiosk.number, kid, options.folder, options.after)

@@ -113,6 +113,15 @@ class Journal:
         return cls(path, writes=True)
 
     @classmethod
+    def settle(cls, path: Path) -> None:
+        """Checks a journal as a start does, copies its -wal into the main file and closes it in order. Raises ValueError
+        for one that cannot be used, and as `open` does."""
+        try:
+            cls._open(path).close()
+        except _UnusableError as why:
+            raise ValueError(f"{path}: {why}") from None
+
+    @classmethod
     def open_readonly(cls, path: Path) -> Self:
         """For reading beside a running kiosk. Raises StorageFault when there is no journal."""
         try:

@@ -71,9 +71,10 @@ def _number(path: Path) -> int:
     return int(path.name.rpartition("-")[2])
 
 
-def set_aside(path: Path) -> Path:
-    """Gives the files of a journal another name and returns it. Raises OSError."""
-    new = path.with_name(f"{path.name}.damaged-{kept(path) + 1}")
+def set_aside(path: Path, above: int = 0) -> Path:
+    """Gives the files of a journal another name, with a number greater than ``above``, and returns it. Raises
+    OSError."""
+    new = path.with_name(f"{path.name}.damaged-{max(kept(path), above) + 1}")
     if not path.exists():
         path.touch()  # the name that counts
     for suffix in ("-shm", "-journal", "-wal", ""):

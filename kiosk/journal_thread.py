@@ -34,8 +34,10 @@ class _Worker(threading.Thread):
         return done
 
     def dismiss(self) -> None:
-        """It ends when it has done what it was asked before."""
+        """It ends when it has done what it was asked before. A thread that is alive when the interpreter ends leaves
+        foreign libraries complaining."""
         self._asked.put(None)
+        self.join(1.0)
 
     def run(self) -> None:
         while (asked := self._asked.get()) is not None:

@@ -18,6 +18,7 @@ from kiosk.facts import Started
 from kiosk.health import read_status
 from kiosk.journal import Journal
 from kiosk.notices import read
+from kiosk.simulate.brokers import open_broker
 from kiosk.simulate.rig import Rig
 from tests.support.site_day import open_site, until
 
@@ -117,7 +118,7 @@ async def test_a_damaged_journal_is_set_aside_and_said(tmp_path: Path) -> None:
         await until(
             lambda: "journal-set-aside" in {issue["code"] for issue in day.rig.status()["issues"]}, "it is said"
         )
-        kept = [path for path in (tmp_path / "data").iterdir() if "damaged" in path.name]
+        kept = [path for path in (tmp_path / "data" / "v1").iterdir() if "damaged" in path.name]
         assert [path.read_bytes()[:18] for path in kept] == [b"this is no journal"]
 
 
@@ -178,3 +179,30 @@ async def test_no_printer_no_notice(tmp_path: Path) -> None:
         socket_path = tmp_path / "run" / control.NAME
         reply = await asyncio.to_thread(control.ask, socket_path, "print-notice", {"kind": "export", "title": ""})
     assert reply == {"error": "this kiosk has no printer"}
+
+
+NEWER = """
+import sys
+from kiosk import cli, data_folder
+data_folder.MIGRATIONS[0] = lambda path: None
+sys.exit(cli.main())
+"""
+
+
+async def test_nothing_leaves_a_kiosk_on_trial_with_a_copy_of_the_records(tmp_path: Path) -> None:
+    """A program that brought the records to a newer format may be given up for the one that goes on with the old."""
+    (tmp_path / "data" / "v0").mkdir(parents=True)
+    Journal.open(tmp_path / "data" / "v0" / "journal.db").close()
+    (tmp_path / "kiosk-trial").touch()
+    async with open_broker() as broker, Rig(tmp_path, mqtt_port=broker.port, command=("-c", NEWER)) as rig:
+        await rig.start_hub()
+        starting = asyncio.create_task(rig.start())
+        await until(lambda: rig.status().get("journal", {}).get("seq", 0) >= 2, "it has written that it started")
+        assert (tmp_path / "data" / "v1" / "does-not-count").exists()
+        assert rig.status()["uplink"] == "offline"
+        assert not starting.done()
+        (tmp_path / "kiosk-trial").unlink()
+        await starting
+        await until(lambda: rig.status()["journal"]["acked"] >= 2, "the command post has it")
+        assert (tmp_path / "data" / "v0" / "superseded").read_text() == "v1\n"
+        assert not (tmp_path / "data" / "v1" / "does-not-count").exists()

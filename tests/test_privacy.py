@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from hub.cli import main as hub_command
-from kiosk import frames
+from kiosk import data_folder, frames
 from kiosk.domain import Person
 from kiosk.drivers.idcard.sim import SimCard
 from kiosk.journal import Journal
@@ -133,7 +133,7 @@ async def busy_day(folder: Path, *, command: tuple[str, ...] = ("-m", "kiosk")) 
 
 def unfolded(folder: Path, heard: list[tuple[str, bytes]]) -> Iterator[Trace]:
     """What is compressed or spread over pages, put together."""
-    with Journal.open_readonly(folder / "data" / "journal.db") as journal:
+    with Journal.open_readonly(data_folder.journal(folder / "data")) as journal:
         for row in journal.read(0, 10_000, 1 << 30):
             yield Trace(f"fact {row.seq}", row.body)
     for topic, payload in heard:
@@ -150,7 +150,8 @@ def canaries(day: Day) -> list[str]:
 async def test_nothing_tells_who_was_here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     day = await busy_day(tmp_path)
     places = {trace.where for trace in day.traces}
-    for needed in ("data/journal.db", "data/journal.db-wal", "data/journal.db-shm", "kiosk.log", "run/status.json"):
+    journal = [f"data/v1/journal.db{suffix}" for suffix in ("", "-wal", "-shm")]
+    for needed in (*journal, "kiosk.log", "run/status.json"):
         assert f"after kill -9: {needed}" in places
     assert {"in the evening: hub.log", "in the evening: hub.db", "printer"} <= places
     assert {"mqtt kiosk/v1/360481/1/facts", "unfolded kiosk/v1/360481/1/incident"} <= places
@@ -171,7 +172,7 @@ async def test_the_search_finds_what_a_leaky_kiosk_lets_out(tmp_path: Path) -> N
     hits = found(canaries(day), day.traces)
     where = " ".join(hits)
     for place in (
-        "after kill -9: data/journal.db-wal",
+        "after kill -9: data/v1/journal.db-wal",
         "after kill -9: kiosk.log",
         "in the evening: hub.db",
         "unfolded kiosk/v1/360481/1/facts",

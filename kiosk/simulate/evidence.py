@@ -12,6 +12,7 @@ from PIL import Image
 
 from hub.report import opened, report
 from hub.store import Store
+from kiosk import data_folder
 from kiosk.domain import Private, Reason
 from kiosk.facts import Entry, Registered, TubeClosed
 from kiosk.journal import Journal
@@ -133,7 +134,7 @@ def collect(
 ) -> Evidence:
     """Everything but the exit status, while the daemon may still run."""
     private = PrivateKeys.parse((rig.keys / "private.key").read_text("utf-8"))
-    with Journal.open_readonly(rig.config.kiosk.data_dir / "journal.db") as journal:
+    with Journal.open_readonly(data_folder.journal(rig.config.kiosk.data_dir)) as journal:
         rows = journal.read(0, limit=1 << 30, max_bytes=1 << 40)
     records = tuple(Record(row.seq, row.id, row.body) for row in rows)
     received, at_post, complaints = _received(rig.hub_db, private)

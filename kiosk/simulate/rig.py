@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from PIL import Image
 
-from kiosk import config_file, seal
+from kiosk import config_file, data_folder, seal
 from kiosk.config import Config, HidCode, NoDevice, SerialCode, TsplPrinter
 from kiosk.domain import Person
 from kiosk.drivers.code_hid.sim import HidScannerSim
@@ -216,7 +216,7 @@ class Rig:
 
     def entries(self, after: int = 0) -> list[Entry]:
         """Every fact of the journal after this sequence number, in order."""
-        with Journal.open_readonly(self.config.kiosk.data_dir / "journal.db") as journal:
+        with Journal.open_readonly(data_folder.journal(self.config.kiosk.data_dir)) as journal:
             return [entry for _, entry in journal.entries(after)]
 
 

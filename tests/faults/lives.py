@@ -10,7 +10,7 @@ from PIL import Image
 
 from hub.report import report
 from hub.store import Store
-from kiosk import seal
+from kiosk import data_folder, seal
 from kiosk.facts import Bound, LabelPrinted, TubeClosed
 from kiosk.journal import Journal
 from kiosk.people import person
@@ -171,7 +171,7 @@ class Life:
         finally:
             store.close()
         assert (told.sound, told.doubled) == (True, 0)
-        with Journal.open_readonly(self.rig.config.kiosk.data_dir / "journal.db") as journal:
+        with Journal.open_readonly(data_folder.journal(self.rig.config.kiosk.data_dir)) as journal:
             assert ids == [row.id for row in journal.read(0, journal.head, 1 << 30)]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kiosk import control
+from kiosk import control, data_folder
 from kiosk.facts import Started, TubeClosed
 from kiosk.people import person
 from kiosk.simulate.brokers import open_broker
@@ -239,7 +239,7 @@ async def test_a_damaged_journal_is_kept_and_no_number_comes_twice(
     tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
     async with kiosk(tmp_path) as rig:
-        journal = rig.config.kiosk.data_dir / "journal.db"
+        journal = data_folder.journal(rig.config.kiosk.data_dir)
         await rig.start()
         await green(rig, 0, 1, 2)
         used = tubes(rig)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import application
 import debian
+import filesystems
 import initramfs
 import layout
 import manifest
@@ -34,54 +35,14 @@ INITRD_MODULES = (
     *("squashfs", "overlay", "mmc_block", "bcm2835", "sdhci_iproc", "sdhci_brcmstb", "sdhci_pci", "bcm2835_dma"),
     *("gpio_regulator", "virtio_blk"),
 )
-_FIRMWARE = ("bootcode.bin", "start.elf", "fixup.dat", "start4.elf", "fixup4.dat")
+_BOOT_CODE = "bootcode.bin"
+"""A Raspberry Pi 3 starts with it, from the first partition; later boards have it in a chip."""
+_FIRMWARE = ("start.elf", "fixup.dat", "start4.elf", "fixup4.dat")
 _BOARDS = ("bcm2837-rpi-3*", "bcm2711-rpi-4*", "bcm2711-rpi-cm4*", "bcm2712*")
 CMDLINE = (
     "console=tty0 console=serial0,115200 kiosk.slot={slot} ro quiet panic=10 loglevel=4 systemd.show_status=0"
     " rd.systemd.show_status=0 consoleblank=0"
 )
-
-_SQUASH = """
-# The file system's own time is SOURCE_DATE_EPOCH; its files' times are set here.
-find /build/root -exec touch -h -d @"$SOURCE_DATE_EPOCH" {} +
-mksquashfs /build/root /build/root.squashfs -noappend -quiet -no-progress -comp zstd -Xcompression-level 12 -b 256K \
-    -no-xattrs -no-exports
-"""
-_FAT = """
-# name size(MiB) sectors-per-cluster serial label folder
-rm -f /build/"$1"
-truncate -s "$2"M /build/"$1"
-mkfs.vfat --invariant -F 32 -s "$3" -i "$4" -n "$5" /build/"$1" >/dev/null
-cd /build/"$6"
-find . -exec touch -h -d @"$SOURCE_DATE_EPOCH" {} +
-find . -mindepth 1 -type d | sort | while read -r folder; do mmd -i /build/"$1" "::$folder"; done
-find . -type f | sort | while read -r file; do mcopy -m -i /build/"$1" "$file" "::$file"; done
-"""
-_EXT4 = """
-# name size(MiB) uuid label folder
-rm -f /build/"$1"
-truncate -s "$2"M /build/"$1"
-find /build/"$5" -exec touch -h -d @"$SOURCE_DATE_EPOCH" {} +
-mkfs.ext4 -q -F -L "$4" -U "$3" -O metadata_csum -d /build/"$5" \
-    -E hash_seed="$3",lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0 /build/"$1"
-"""
-_OVERLAYS = """
-# the kernel's device trees
-cd /build/overlays
-for source in *.dts; do
-    dtc -q -@ -I dts -O dtb -o "${source%.dts}.dtbo" "$source"
-done
-rm -- *.dts
-fdtoverlay -i "$1"/bcm2712-rpi-5-b.dtb -o /build/d0.dtb bcm2712d0.dtbo
-for tree in /build/d0.dtb "$1"/bcm2712-d-rpi-5-b.dtb; do
-    dtc -q -s -I dtb -O dts -o "/build/$(basename "$tree" .dtb).dts" "$tree"
-done
-cmp /build/d0.dts /build/bcm2712-d-rpi-5-b.dts || {
-    echo "overlays/bcm2712d0.dts does not make the kernel's D0 tree of its C0 tree any more: adapt it" >&2
-    exit 1
-}
-"""
-_TABLE = 'sfdisk --quiet --no-reread --no-tell-kernel /build/"$1"'
 
 
 class Build:
@@ -89,15 +50,19 @@ class Build:
 
     def __init__(self, out: Path, mirror: str | None, locked: bool = False) -> None:
         self.out = out
-        self._mirror_asked, self._locked = mirror, locked
+        self._mirror, self._locked = mirror, locked
         self.version = manifest.version()
 
     @property
     def mirror(self) -> str:
-        return self._mirror_asked or debian.host_mirror()
+        return self._mirror or debian.host_mirror()
 
     def run(self) -> Path:
-        """Raises stages.StageError."""
+        """The image. Raises stages.StageError."""
+        with stages.alone():
+            return self._run()
+
+    def _run(self) -> Path:
         network = "the mirror cannot be reached or lacks a package: try again, or name another one with --mirror URL"
         lock = LOCK.read_text("utf-8") if LOCK.exists() else ""
         builder = stages.stage(
@@ -112,7 +77,12 @@ class Build:
             lambda folder: trees.root(folder, PACKAGES, self.mirror, EPOCH),
             f"{network}; emulation of arm64 needs root and binfmt_misc",
         )
-        kernel = debian.kernel("arm64", self._mirror_asked)
+        kernel = stages.stage(
+            "kernel",
+            stages.fingerprint(trees.KERNEL, lock),
+            lambda folder: debian.unpack_kernel(folder, debian.apt_root("arm64", self.mirror)),
+            network,
+        )
         firmware = stages.stage(
             "firmware",
             stages.fingerprint(trees.FIRMWARE, lock),
@@ -133,17 +103,17 @@ class Build:
             lambda folder: application.cross_built(folder, builder / "tree", wheelhouse, EPOCH),
             "the compiler's last words are above; the sources are image-build/module and lgpio's",
         )
-        self._tree = builder / "tree"
+        self.tools = filesystems.Tools(builder / "tree", EPOCH)
         began = time.monotonic()
         print("image    …", flush=True)
         try:
-            root = system.assemble(self._tree, debian_tree / "tree", kernel, wheelhouse, cross, EPOCH)
-            image = self._image(root, kernel, firmware)
+            root = system.assemble(builder / "tree", debian_tree / "tree", kernel, wheelhouse, cross, EPOCH)
+            image = self._image(root, kernel, firmware / "tree/usr/lib/raspi-firmware")
             manifest.write(image, self.version, EPOCH, made_of, wheelhouse, cross)
         except (OSError, ValueError) as error:
             raise stages.StageError(f"stage image: {error}") from error
         finally:
-            shutil.rmtree(self._tree / "build", ignore_errors=True)
+            shutil.rmtree(self.tools.work, ignore_errors=True)
         print(f"image    {time.monotonic() - began:.0f} s: {image} ({image.stat().st_size >> 20} MiB)", flush=True)
         return image
 
@@ -159,54 +129,36 @@ class Build:
             )
 
     def _image(self, root: Path, kernel: Path, firmware: Path) -> Path:
-        work, modules = self._tree / "build", debian.modules_root(kernel)
-        script = (HERE / "init").read_text().replace("@DISK@", layout.DISK_ID_BYTES)
-        kernel_modules = root / "usr/lib/modules" / modules.name
-        busybox = root / "usr/bin/busybox"
-        initrd = work / "initrd.img"
-        initramfs.build(initrd, modules_root=kernel_modules, modules=INITRD_MODULES, busybox=busybox, init=script)
-        shutil.copytree(HERE / "overlays", work / "overlays")
-        shutil.copytree(modules / "dtb/broadcom", work / "dtb")
-        self._in(_OVERLAYS, "/build/dtb")
-        self._in(_SQUASH)
-        squash = work / "root.squashfs"
-        contents = {5: squash, 6: squash}
-        for slot, number in layout.BOOT.items():
-            folder = work / f"boot-{slot}"
-            self._boot_folder(folder, slot, modules, firmware / "tree/usr/lib/raspi-firmware", initrd, squash)
-            contents[number] = self._fat(f"boot-{slot}.fat", number, 2, folder.name)
-        contents[1] = self._technician(work, firmware / "tree/usr/lib/raspi-firmware")
-        for number, tail in ((7, "07"), (8, "08")):
-            folder = work / f"data-{number}"
-            folder.mkdir()
-            part = layout.partition(number)
-            name, uuid = f"{folder.name}.ext4", f"6b696f73-6b00-4000-8000-0000000000{tail}"
-            self._in(_EXT4, name, str(part.size), uuid, part.name, folder.name)
-            contents[number] = work / name
-        raw = work / "card.img"
-        with raw.open("wb") as file:
-            file.truncate(layout.IMAGE_MIB * layout.MIB)
-        done = subprocess.run(
-            ["chroot", str(self._tree), "/bin/sh", "-c", _TABLE, "sh", raw.name],
-            input=layout.sfdisk_script(),
-            text=True,
-            capture_output=True,
+        tools, modules = self.tools, debian.modules_root(kernel)
+        initrd = tools.work / "initrd.img"
+        initramfs.build(
+            initrd,
+            modules_root=root / "usr/lib/modules" / modules.name,
+            modules=INITRD_MODULES,
+            busybox=root / "usr/bin/busybox",
+            init=(HERE / "init").read_text().replace("@DISK@", layout.DISK_ID_BYTES),
         )
-        if done.returncode:
-            raise OSError(f"sfdisk: {done.stderr.strip()}")
-        layout.put(raw, contents)
+        overlays, squash = tools.overlays(HERE / "overlays", modules / "dtb/broadcom"), tools.squashfs()
+        contents = {1: self._technician(firmware), 5: squash, 6: squash, 7: tools.ext4(7), 8: tools.ext4(8)}
+        for slot, number in layout.BOOT.items():
+            folder = tools.work / f"boot-{slot}"
+            shutil.copytree(overlays, folder / "overlays")
+            self._boot_folder(folder, slot, modules, firmware, initrd, squash)
+            contents[number] = tools.fat(number, folder.name, 2)
+        card = tools.card()
+        layout.put(card, contents)
         self.out.mkdir(parents=True, exist_ok=True)
-        image = self.out / f"sampling-kiosk-{self.version}.img"
         for old in self.out.glob("sampling-kiosk-*.img*"):
             old.unlink()
-        subprocess.run(["cp", "--sparse=always", str(raw), str(image)], check=True)
-        for name in ("root.squashfs", "boot-A.fat"):
-            shutil.copyfile(work / name, self.out / name.replace("boot-A", "boot"))
+        image = self.out / f"sampling-kiosk-{self.version}.img"
+        subprocess.run(["cp", "--sparse=always", str(card), str(image)], check=True)
+        # What an update bundle is made of.
+        shutil.copyfile(squash, self.out / "root.squashfs")
+        shutil.copyfile(contents[layout.BOOT["A"]], self.out / "boot.fat")
         return image
 
     def _boot_folder(self, folder: Path, slot: str, modules: Path, firmware: Path, initrd: Path, squash: Path) -> None:
-        shutil.copytree(self._tree / "build/overlays", folder / "overlays")
-        for name in _FIRMWARE[1:]:
+        for name in _FIRMWARE:
             shutil.copyfile(firmware / name, folder / name)
         for pattern in _BOARDS:
             for path in (modules / "dtb/broadcom").glob(f"{pattern}.dtb"):
@@ -217,24 +169,16 @@ class Build:
         (folder / "cmdline.txt").write_text(CMDLINE.format(slot=slot) + "\n")
         (folder / "slot.json").write_text(manifest.slot(self.version, squash))
 
-    def _technician(self, work: Path, firmware: Path) -> Path:
-        folder = work / "technician"
+    def _technician(self, firmware: Path) -> Path:
+        folder = self.tools.work / "technician"
         folder.mkdir()
         (folder / "autoboot.txt").write_bytes(layout.autoboot("A"))
-        shutil.copyfile(firmware / "bootcode.bin", folder / "bootcode.bin")
+        shutil.copyfile(firmware / _BOOT_CODE, folder / _BOOT_CODE)
         example = (ROOT / "config/kiosk-provision.example.toml").read_text("utf-8")
         (folder / "kiosk-provision.example.toml").write_bytes(example.replace("\n", "\r\n").encode())
         readme = (HERE / "README.card.txt").read_text("utf-8")
         (folder / "README.txt").write_bytes(b"\xef\xbb\xbf" + readme.replace("\n", "\r\n").encode())
-        return self._fat("technician.fat", 1, 1, folder.name)
-
-    def _fat(self, name: str, number: int, cluster: int, folder: str) -> Path:
-        part = layout.partition(number)
-        self._in(_FAT, name, str(part.size), str(cluster), f"4b494f5{number}", part.name, folder)
-        return self._tree / "build" / name
-
-    def _in(self, script: str, *arguments: str) -> None:
-        trees.run_in(self._tree, script, *arguments, epoch=EPOCH)
+        return self.tools.fat(1, folder.name, 1)
 
 
 def main() -> int:
@@ -253,9 +197,10 @@ def main() -> int:
         if options.write_lock:
             LOCK.write_text(packages.lock_text(trees.planned(PACKAGES, options.mirror or debian.host_mirror())))
             return 0
-        image = Build(options.out, options.mirror, options.locked).run()
+        build = Build(options.out, options.mirror, options.locked)
+        image = build.run()
         if options.compress:
-            manifest.publish(image, EPOCH, options.url)
+            manifest.publish(image, EPOCH, options.url, build.tools.command("xz"))
     except (stages.StageError, debian.FetchError, packages.LockError) as error:
         print(f"build.py: {error}", file=sys.stderr)
         return 1

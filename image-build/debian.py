@@ -170,22 +170,25 @@ def kernel_parts(apt: AptRoot) -> list[str]:
     return [f"{name}/{BACKPORTS}" for name in (image, *parts)]
 
 
-def kernel(architecture: str, mirror: str | None = None) -> Path:
-    """The backports kernel of an architecture, unpacked once: the folder that holds ``usr/lib/modules`` and, in
-    ``packages``, which packages it is from. Raises FetchError."""
-    root = cache_folder() / f"kernel-{architecture}"
-    if (root / "complete").exists():
-        return root
-    apt = apt_root(architecture, mirror)
+def unpack_kernel(into: Path, apt: AptRoot) -> None:
+    """The backports kernel: ``usr/lib/modules`` with depmod's files, and which packages it is from in ``packages``.
+    Raises FetchError."""
     apt.update()
-    shutil.rmtree(root, ignore_errors=True)
-    found = apt.download(kernel_parts(apt), root / "debs")
-    unpack(found, root)
-    (root / "packages").write_text(packages.lock_text(record(found)))
-    shutil.rmtree(root / "debs")
-    (root / "lib").symlink_to("usr/lib")  # where depmod looks
-    subprocess.run(["depmod", "-b", str(root), modules_root(root).name], check=True)
-    (root / "complete").touch()
+    found = apt.download(kernel_parts(apt), into / "debs")
+    unpack(found, into)
+    (into / "packages").write_text(packages.lock_text(record(found)))
+    shutil.rmtree(into / "debs")
+    (into / "lib").symlink_to("usr/lib")  # where depmod looks
+    subprocess.run(["depmod", "-b", str(into), modules_root(into).name], check=True)
+
+
+def kernel(architecture: str, mirror: str | None = None) -> Path:
+    """The backports kernel of an architecture, unpacked once. Raises FetchError."""
+    root = cache_folder() / f"kernel-{architecture}"
+    if not (root / "complete").exists():
+        shutil.rmtree(root, ignore_errors=True)
+        unpack_kernel(root, apt_root(architecture, mirror))
+        (root / "complete").touch()
     return root
 
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 import subprocess
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -106,12 +106,14 @@ def _hashes(sha256: str) -> list[dict[str, str]]:
     return [{"alg": "SHA-256", "content": sha256}]
 
 
-def publish(image: Path, epoch: int, base: str = "") -> Path:
+def publish(image: Path, epoch: int, base: str = "", xz: Sequence[str] = ("xz",)) -> Path:
     """Compresses the image for Raspberry Pi Imager, and writes ``os-list.json``, an entry of its repository format
     (github.com/raspberrypi/rpi-imager, doc/json-schema/os-list-schema.json). Both sizes and hashes are those of the
-    files. ``base``: the address of the folder from which Imager will fetch them."""
+    files. ``base``: the address of the folder from which Imager will fetch them; ``xz``: the program to compress with.
+    """
     packed = image.with_name(image.name + ".xz")
-    subprocess.run(["xz", "--force", "--keep", "--threads=0", "-2", str(image)], check=True)
+    with image.open("rb") as plain, packed.open("wb") as target:  # the roots are compressed already: -0 loses nothing
+        subprocess.run([*xz, "--stdout", "--threads=0", "-0"], stdin=plain, stdout=target, check=True)
     entry = {
         "name": NAME,
         "description": "Registration, pooled tubes, labels and queue for mass sampling; no screen, no network needed",
@@ -127,6 +129,6 @@ def publish(image: Path, epoch: int, base: str = "") -> Path:
     }
     os_list = image.with_name("os-list.json")
     os_list.write_text(json.dumps({"os_list": [entry]}, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in (packed, os_list)]
+    sums = [f"{layout.sha256(path)}  {path.name}\n" for path in (packed, os_list)]
     (image.parent / "SHA256SUMS").write_text("".join(sums))
     return packed

@@ -1,10 +1,12 @@
 """Stages of the build, each kept in the cache under a hash of what it is made from."""
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import debian
@@ -12,6 +14,18 @@ import debian
 
 class StageError(Exception):
     """A stage failed; the text says what to do."""
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """One build at a time: the stages share the cache and the builder's work folder."""
+    with (debian.cache_folder() / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another build is at work: waiting for it", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def fingerprint(*inputs: object) -> str:

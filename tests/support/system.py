@@ -26,7 +26,7 @@ THEIRS = (
 """Units of the distribution that ours need."""
 OURS = (
     *("kiosk.service", "kiosk-safe.service", "kiosk-provision.service", "kiosk-provision-wait.service"),
-    "kiosk-folders.service",
+    *("kiosk-folders.service", "kiosk-request@.path", "kiosk-request@.service"),
 )
 _TARGET = "[Unit]\nRequires=basic.target\nAfter=basic.target\nWants=systemd-journald.service\nAllowIsolate=yes\n"
 _NOTHING = "[Service]\nType=oneshot\nExecStart=/bin/true\n"

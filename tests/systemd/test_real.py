@@ -1,13 +1,16 @@
 """The units under a real systemd: the daemon works in its sandbox, and what cannot run ends in safe mode."""
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kiosk.seal import write_pair
+from kiosk import commands
+from kiosk.seal import PrivateKeys
 from tests.support.system import NoSystemError, System
 
 CONFIG = """
@@ -32,8 +35,14 @@ DAEMON, SAFE, WAIT = "kiosk.service", "kiosk-safe.service", "kiosk-provision-wai
 
 
 @pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return write_pair(tmp_path_factory.mktemp("keys")).line()
+def post() -> PrivateKeys:
+    """The command post."""
+    return PrivateKeys.generate()
+
+
+@pytest.fixture(scope="module")
+def key(post: PrivateKeys) -> str:
+    return post.public.line()
 
 
 @pytest.fixture
@@ -50,7 +59,8 @@ def configure(system: System, key: str, number: int = 1) -> None:
 
 
 def status(system: System) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads((system.root / "run/kiosk/status.json").read_text("utf-8"))
+    path = system.root / "run/kiosk/status.json"
+    told: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {"ready": False, "issues": []}
     return told
 
 
@@ -120,9 +130,29 @@ def test_a_wrong_configuration_is_not_tried_again(system: System, key: str) -> N
     configure(system, key, number=100)
     system.run("systemctl", "start", DAEMON)
     system.until(lambda: system.is_active(SAFE), "safe mode")
-    system.until((system.root / "run/kiosk/status.json").exists, "a status")
+    system.until(lambda: "safe-mode" in hints(system), "the status says it")
     assert system.show(DAEMON, "NRestarts", "Result") == {"NRestarts": "0", "Result": "exit-code"}
     assert "kiosk.number: found 100, expected" in hints(system)["safe-mode"]
+
+
+def test_a_command_goes_through_the_daemons_door_to_root(system: System, key: str, post: PrivateKeys) -> None:
+    configure(system, key)
+    system.run("systemctl", "start", DAEMON, "kiosk-request@support.path")
+    system.until(lambda: status(system)["ready"], "people may come")
+    until = time.time_ns() // 10**6 + 3_600_000
+    command = commands.Command(site="360481", kiosk=1, n=7, until=until, do="support", args={})
+    requests = system.root / "run/kiosk/requests"
+    requests.mkdir(mode=0o700)
+    (requests / "new").write_bytes(commands.pack(command, post.sign))
+    for path in (requests, requests / "new"):
+        os.chown(path, 950, 950)
+    (requests / "new").rename(requests / "support")
+    answer = system.root / "run/kiosk-answers/1-7.json"
+    system.until(answer.exists, "root answers")
+    system.until(lambda: json.loads(answer.read_text())["outcome"] != "", "root has done it")
+    told = json.loads(answer.read_text())
+    assert told["outcome"] == "done", system.log("kiosk-request@support.service")
+    assert "running, ready" in told["text"], "root sees the daemon at work"
 
 
 def test_a_kiosk_that_was_told_nothing_waits(system: System) -> None:

@@ -11,7 +11,7 @@ from tests.appliance.card import BOOT, ROOT, TECHNICIAN
 from tests.appliance.site import Site, status
 from tests.support.vm import until
 
-LABEL, STICK_MIB = "KIOSK-UPDATE", 512
+LABEL, STICK_MIB = "KIOSKUPDATE", 512
 LONG = 1800.0
 
 

@@ -23,7 +23,7 @@ from tests.appliance.card import TECHNICIAN, Card
 from tests.support.mosquitto import Mosquitto
 from tests.support.vm import until
 
-STOP, WAIT, GO, RELEASE, ALARM, FAULT, BUZZER = 17, 27, 22, 23, 24, 25, 18
+STOP, GO, RELEASE, FAULT = 17, 22, 23, 25
 BAR = (4, 5, 6, 7, 8, 9, 10, 11, 12, 13)
 PROVISION = "kiosk-provision.toml"
 SITE, NUMBER = "360481", 1

@@ -186,6 +186,7 @@ def kernel(architecture: str, mirror: str | None = None) -> Path:
     """The backports kernel of an architecture, unpacked once. Raises FetchError."""
     root = cache_folder() / f"kernel-{architecture}"
     if not (root / "complete").exists():
+        print(f"kernel: fetching that of {architecture}, some 100 MB, once", file=sys.stderr)
         shutil.rmtree(root, ignore_errors=True)
         unpack_kernel(root, apt_root(architecture, mirror))
         (root / "complete").touch()

@@ -19,6 +19,8 @@ from packaging.utils import canonicalize_name
 
 KIOSK_LOCK = "requirements-kiosk.lock"
 """What a kiosk installs: a part of the whole."""
+GUEST_LOCK = "requirements-guest.lock"
+"""What the guest of tests/guest needs beside the whole."""
 
 _PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;]+)(?P<marker> ; [^\\]+)? \\")
 _HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?P<more> \\)?")
@@ -88,6 +90,9 @@ def main(pyproject: str = "pyproject.toml", lock: str = "requirements.lock") -> 
         kiosk, more = read_lock(Path(KIOSK_LOCK).read_text(encoding="utf-8"))
         faults += more
         faults += [f"{KIOSK_LOCK}: {name} differs" for name, pin in kiosk.items() if str(pins.get(name)) != str(pin)]
+        guest, more = read_lock(Path(GUEST_LOCK).read_text(encoding="utf-8"))
+        asked = [("the group guest", text) for text in project["dependency-groups"]["guest"]]
+        faults += more + [fault for each in asked if (fault := unsatisfied(guest, *each)) is not None]
     for fault in faults:
         print(f"{lock}: {fault}", file=sys.stderr)
     return 1 if faults else 0

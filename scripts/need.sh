@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: need.sh (mosquitto | cc | image | image-check | emulator | venv PYTHON)...
+# usage: need.sh (mosquitto | cc | swig | guest | image | image-check | emulator | (venv | headers) PYTHON)...
 # Looks for what is needed of the system and installs it where that is allowed without asking: by apt-get, as root or
 # with a password-less sudo. Else says in one line what to install, and exits 1.
 set -eu
@@ -11,11 +11,18 @@ programs() {
     done
 }
 
+keyring() {
+    [ -e /usr/share/keyrings/debian-archive-keyring.gpg ]
+}
+
 have() {
     case $1 in
     mosquitto) command -v mosquitto >/dev/null ;;
     cc) echo '#include <stdio.h>' | cc -x c -fsyntax-only - 2>/dev/null ;;
-    image) programs mmdebstrap qemu-aarch64-static depmod xz && [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] ;;
+    swig) programs swig ;;
+    guest) programs qemu-system-x86_64 busybox depmod && ! ldd "$(command -v busybox)" >/dev/null 2>&1 && keyring ;;
+    headers) "$2" -c 'import pathlib, sys, sysconfig as c; sys.exit(not pathlib.Path(c.get_path("include"), "Python.h").exists())' ;;
+    image) programs mmdebstrap qemu-aarch64-static depmod xz && keyring ;;
     image-check) programs mdir fsck.vfat e2fsck unsquashfs systemd-analyze ;;
     emulator) programs qemu-system-aarch64 fdtput mcopy sfdisk ;;
     venv) "$2" -c 'import ensurepip, venv' 2>/dev/null ;;
@@ -27,6 +34,9 @@ packages_of() {
     case $1 in
     mosquitto) echo mosquitto ;;
     cc) echo gcc libc6-dev ;;
+    swig) echo swig ;;
+    guest) echo qemu-system-x86 busybox-static kmod debian-archive-keyring ;;
+    headers) "$2" -c 'import sys; print("libpython%d.%d-dev" % sys.version_info[:2])' ;;
     image) echo mmdebstrap qemu-user-static debian-archive-keyring kmod xz-utils ;;
     emulator) echo qemu-system-arm device-tree-compiler mtools fdisk ;;
     image-check) echo mtools dosfstools e2fsprogs squashfs-tools systemd ;;
@@ -61,10 +71,11 @@ while [ $# -gt 0 ]; do
     what=$1
     shift
     python=
-    if [ "$what" = venv ]; then
+    case $what in venv | headers)
         python=$1
         shift
-    fi
+        ;;
+    esac
     have "$what" "$python" && continue
     packages=$(packages_of "$what" "$python")
     # shellcheck disable=SC2086

@@ -15,7 +15,9 @@ GUARD_S = 300.0
 LOOK_S = 0.05
 """Between two looks at something in the guest that does not tell by itself."""
 KEY_MS = 15
-"""Between two key events, like a scanner's own pace; a USB keyboard of QEMU holds 16 that the guest did not fetch."""
+"""Between two key events, like a scanner's own pace."""
+KEYS_KEPT = 16
+"""Events that a USB keyboard of QEMU keeps until the guest fetches them; more are lost (hw/input/hid.c)."""
 
 _KEY_NAMES = {
     "`": "grave_accent",
@@ -210,12 +212,27 @@ class Vm:
         await self.monitor.execute("device_del", id=name)
         await self.monitor.event("DEVICE_DELETED", device=name)
 
-    async def type(self, text: str) -> None:
-        """Types on the guest's keyboard, layout US. Returns at once; the keys follow at their pace."""
+    async def type(self, text: str, fetched: Callable[[], Awaitable[int]] | None = None) -> None:
+        """Types on the guest's keyboard, layout US; the keys follow each other at their pace.
+
+        ``fetched`` tells how many key events the guest has taken from the keyboard since any moment before; with it no
+        key is pressed that the keyboard cannot keep, however busy the machine is.
+        """
+        start = await fetched() if fetched else 0
+        pressed = waiting = 0
         for character in text:
             plain = _SHIFTED.get(character, character.lower())
             keys = ["shift"] if plain != character else []
             keys.append(_KEY_NAMES.get(plain, plain))
+            if fetched and waiting + 2 * len(keys) > KEYS_KEPT:
+
+                async def all_fetched(wanted: int = start + pressed) -> bool:
+                    assert fetched is not None
+                    return await fetched() >= wanted
+
+                await until(all_fetched, f"key {pressed} taken by the guest")
+                waiting = 0
+            pressed, waiting = pressed + 2 * len(keys), waiting + 2 * len(keys)
             names = [{"type": "qcode", "data": key} for key in keys]
             await self.monitor.execute("send-key", keys=names, hold_time=KEY_MS)
 

@@ -1,0 +1,119 @@
+"""Each device of a kiosk on a real kernel: it works; its cable is pulled and put back, and it works again."""
+
+import asyncio
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+import zxingcpp
+
+from kiosk.domain import Person
+from kiosk.people import person
+from tests.guest.daemon import Daemon, of_kind
+from tests.guest.machine import Guest
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+POLICY = """
+    group_size = 1
+    pool_size = 1
+    card_alone_after_s = 0.1
+    pair_window_s = 0.5
+"""
+NEWCOMERS: Iterator[Person] = (person(n) for n in count())
+
+
+async def replug(guest: Guest, daemon: Daemon, cable: str, name: str) -> None:
+    """Pulls a cable, waits until the daemon says so, and puts it back, and so on. ``name``: its key under [devices]."""
+    await guest.unplug(cable)
+    await daemon.sees(devices={name: "offline"})
+    await guest.plug(cable)
+    await daemon.sees(devices={name: "online"})
+
+
+async def a_labelled_tube(daemon: Daemon) -> None:
+    closed = (await daemon.status())["tubes_closed"]
+    await daemon.show_card(next(NEWCOMERS))
+    await daemon.sees(tubes_closed=closed + 1, unlabelled=0)
+
+
+# Card reader --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_card_is_read_over_an_ftdi_line(daemon: Daemon) -> None:
+    somebody = next(NEWCOMERS)
+    await daemon.show_card(somebody)
+    assert daemon.number(of_kind(await daemon.facts(), "registered")[-1]) == somebody.number
+
+
+async def test_a_reader_that_comes_back_reads(daemon: Daemon, guest: Guest) -> None:
+    await replug(guest, daemon, "reader", "card")
+    await daemon.show_card(next(NEWCOMERS))
+
+
+# Code scanner -------------------------------------------------------------------------------------------------------
+
+
+async def test_what_a_usb_keyboard_types_registers_and_reaches_nobody_else(daemon: Daemon, guest: Guest) -> None:
+    async with guest.eavesdropping() as overheard:
+        await daemon.show_code("secret")
+        assert await overheard() == (0, "")
+
+
+async def test_a_scanner_that_comes_back_is_grabbed_again(daemon: Daemon, guest: Guest) -> None:
+    await replug(guest, daemon, "scanner", "code")
+    async with guest.eavesdropping() as overheard:
+        await daemon.show_code("again")
+        assert await overheard() == (0, "")
+
+
+# Label printer ------------------------------------------------------------------------------------------------------
+
+
+async def test_the_label_bears_the_number_of_the_tube(daemon: Daemon, guest: Guest) -> None:
+    await a_labelled_tube(daemon)
+    (code,) = zxingcpp.read_barcodes(guest.labels[-1])
+    assert code.text == of_kind(await daemon.facts(), "tube-closed")[-1]["tube"]
+
+
+async def test_a_printer_without_paper_says_so_and_prints_when_it_has_some(daemon: Daemon, guest: Guest) -> None:
+    guest.printer.paper_out = True
+    await daemon.sees(devices={"printer": "offline"})
+    assert "out of paper" in (await daemon.status())["issues"][0]["hint"]
+    await daemon.show_card(next(NEWCOMERS))
+    await daemon.sees(unlabelled=1)
+    guest.printer.refill()
+    await daemon.sees(unlabelled=0)
+
+
+async def test_a_label_waits_for_the_printer_to_come_back(daemon: Daemon, guest: Guest) -> None:
+    before = len(guest.labels)
+    await guest.unplug("printer")
+    await daemon.sees(devices={"printer": "offline"})
+    await daemon.show_card(next(NEWCOMERS))
+    await daemon.sees(unlabelled=1)
+    await guest.plug("printer")
+    await daemon.sees(unlabelled=0)
+    assert len(guest.labels) == before + 1
+
+
+# Lamps and buttons --------------------------------------------------------------------------------------------------
+
+
+async def test_green_is_a_level_on_the_line_of_the_lamp(daemon: Daemon) -> None:
+    await daemon.lamp("go", lit=False)
+    seen = asyncio.create_task(daemon.lamp("go"))
+    while not seen.done():  # green goes out after two seconds, which a slow machine may miss
+        await daemon.show_card(next(NEWCOMERS))
+    await seen
+
+
+async def test_the_button_releases(daemon: Daemon) -> None:
+    await a_labelled_tube(daemon)
+    await daemon.release()
+
+
+async def test_a_board_whose_gpio_chip_comes_back_has_lamps_and_buttons(daemon: Daemon, guest: Guest) -> None:
+    await replug(guest, daemon, "board", "panel")
+    await a_labelled_tube(daemon)
+    await daemon.release()

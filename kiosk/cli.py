@@ -69,6 +69,10 @@ def _parser() -> argparse.ArgumentParser:
     export = add("export", _export, "write all facts as signed frames to a folder, for the command post to import")
     export.add_argument("folder", type=Path)
     export.add_argument("--after", type=int, default=0, metavar="SEQ", help="only facts after this number")
+    stick = add("export-stick", _export_stick, "export onto a USB stick, with a receipt (as root, by its unit)")
+    stick.add_argument("device", type=Path, help="the stick's partition, such as /dev/sda1")
+    support = add("support-bundle", _support_bundle, "collect what support needs; no personal data, no secrets")
+    support.add_argument("target", type=Path, metavar="FILE|DIR")
     rounds = add("round", _round, "start a new round: from then on everybody may come once again")
     rounds.add_argument("action", choices=["new"])
     label = add("label", _label, "draw a sample label as this kiosk would print it")
@@ -215,6 +219,21 @@ def _export(options: argparse.Namespace) -> int:
             return FAILED
     print(f"facts {done.first} to {done.last} are in {options.folder}: {done.frames} files, {done.written} of them new")
     return OK
+
+
+def _export_stick(options: argparse.Namespace) -> int:
+    import signal
+
+    from kiosk import export_stick
+
+    signal.signal(signal.SIGTERM, export_stick.pulled_out)
+    return export_stick.main(options.config, options.device)
+
+
+def _support_bundle(options: argparse.Namespace) -> int:
+    from kiosk import support
+
+    return support.main(options.config, options.target)
 
 
 def _round(options: argparse.Namespace) -> int:

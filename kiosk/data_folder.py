@@ -67,9 +67,14 @@ def journal(data_dir: Path, format_: int = FORMAT) -> Path:
 
 
 def journals(data_dir: Path, format_: int = FORMAT) -> list[Path]:
-    """All journals on this card, the one of now first: also those set aside, those of other formats, and copies."""
+    """All journals on this card, the one of now first: also those set aside and those of other formats; not the copy of
+    a program on trial, which knows no more than what it was copied from."""
     now = journal(data_dir, format_)
-    files = sorted([*data_dir.glob(f"{NAME}*"), *data_dir.glob(f"v*/{NAME}*")])
+    files = sorted(
+        path
+        for path in (*data_dir.glob(f"{NAME}*"), *data_dir.glob(f"v*/{NAME}*"))
+        if path == now or not (path.parent / NOT_YET).exists()
+    )
     whole = [path for path in files if (path.name == NAME or path.name[-1].isdigit()) and path.stat().st_size]
     return [path for path in whole if path == now] + [path for path in whole if path != now]
 

@@ -61,7 +61,7 @@ def export(
         if error.errno is None:  # the journal's own fault, not the stick's
             raise
         done = f"facts {after + 1} to {seq} are there" if files else "nothing is there yet"
-        raise ExportError(f"{folder}: {_advice(error)}; {done}") from None
+        raise ExportError(f"{folder}: {advice(error)}; {done}") from None
     return Summary(after + 1, seq, files, written)
 
 
@@ -109,7 +109,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _advice(error: OSError) -> str:
+def advice(error: OSError) -> str:
+    """What to do about a stick that fails."""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
             return "no room left, take a larger stick or delete other files"

@@ -92,8 +92,8 @@ class Journal:
 
         Raises JournalTooNewError, StorageFault, OSError.
         """
-        if tuple(map(int, apsw.sqlite_lib_version().split("."))) < FIRST_SAFE_SQLITE:
-            raise StorageFault(f"SQLite {apsw.sqlite_lib_version()} can corrupt a journal; 3.51.3 or newer is needed")
+        if tuple(map(int, (found := sqlite_version()).split("."))) < FIRST_SAFE_SQLITE:
+            raise StorageFault(f"SQLite {found} can corrupt a journal; 3.51.3 or newer is needed")
         try:
             return cls._open(path)
         except _UnusableError as why:
@@ -114,8 +114,8 @@ class Journal:
 
     @classmethod
     def settle(cls, path: Path) -> None:
-        """Checks a journal as a start does, copies its -wal into the main file and closes it in order. Raises ValueError
-        for one that cannot be used, and as `open` does."""
+        """Checks a journal as a start does, copies its -wal into the main file and closes it in order. Raises
+        ValueError for one that cannot be used, and as `open` does."""
         try:
             cls._open(path).close()
         except _UnusableError as why:
@@ -353,6 +353,10 @@ class Journal:
         if self.epoch != epoch or found != (tip,):
             raise StorageFault(f"{self._path}: this is another journal than before")
         self._lost = False
+
+
+def sqlite_version() -> str:
+    return apsw.sqlite_lib_version()
 
 
 def _make(path: Path) -> None:

@@ -66,7 +66,7 @@ def find_disk(sys_block: Path = Path("/sys/class/block"), dev: Path = Path("/dev
 def grow(disk: Disk, run: Run = run) -> bool:
     """Lets the data partition reach to the end of the card, once. Whether it grew.
 
-    Each of the two entries is one sector; with only the first one written the table is whole, and the next start goes on.
+    Each of the two entries is one sector; with the first one alone the table is whole, and the next start goes on.
     """
     told = run("sfdisk", "--json", str(disk.path))
     if told.status:
@@ -129,9 +129,7 @@ def choose(disk: Disk, issues: Path = ISSUES, run: Run = run) -> Path:
     finding = check(data, run)
     if finding.usable:
         if finding.mended:
-            _issue(
-                issues, "data-repaired", "the data partition was damaged and is mended: export, then change it"
-            )
+            _issue(issues, "data-repaired", "the data partition was damaged and is mended: export, then change it")
         fit(data, run)
         return data
     _issue(

@@ -1,11 +1,10 @@
 """`kiosk carry-out`: root's side of a command. The daemon leaves a request, a path unit starts this, root looks at the
 signature again, does it, and answers."""
 
-import subprocess
 import sys
 from pathlib import Path
 
-from kiosk import health, shell
+from kiosk import shell, support
 from kiosk.commands import Shell, Support, Update
 from kiosk.config import Config
 from kiosk.requests import RequestError, Root
@@ -40,7 +39,7 @@ def carry_out(do: str, config: Config, etc: Path) -> int:
             case Update() as wanted:
                 text, restart = _update(wanted, config, at)
             case Support():
-                text = _support(at)
+                text = support.summary(etc / "kiosk.toml", MAX_TEXT)
         outcome = "done"
     except (OSError, ValueError) as error:
         outcome, text = "failed", install.advice(error)
@@ -64,14 +63,3 @@ def _update(wanted: Update, config: Config, at: Places) -> tuple[str, bool]:
     finally:
         path.unlink(missing_ok=True)  # the slot has it, or it is of no use
     return f"slot {attempt.slot} holds version {attempt.version}; it is tried when nobody is at the desk", True
-
-
-def _support(at: Places) -> str:
-    """The status and the last warnings of this start. The log holds no personal data (kiosk/logs.py)."""
-    try:
-        status = health.format_status(health.read_status(at.runtime / health.STATUS_NAME))
-    except health.StatusError as error:
-        status = str(error)
-    command = ["journalctl", "--boot", "--priority=warning", "--lines=60", "--no-pager", "--quiet"]
-    log = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False).stdout
-    return f"{status}\n\n{log[-max(1, MAX_TEXT - len(status) - 2) :]}"

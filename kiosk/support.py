@@ -64,6 +64,14 @@ def write(config_path: Path, target: Path) -> Path:
     return path
 
 
+def summary(config_path: Path, limit: int, root: Path = Path("/"), run: Run = run) -> str:
+    """What fits into so many characters: the answer to the command post's command. Never raises."""
+    found = parts(config_path, root, run)
+    told = [found["status.txt"].partition("\n\n{")[0], found["issues.txt"], found["about.txt"], found["units.txt"]]
+    head = "\n".join(told)[: limit * 2 // 3]
+    return f"{head}\n{found['log.txt'][-(limit - len(head) - 1) :]}"
+
+
 def parts(config_path: Path, root: Path = Path("/"), run: Run = run) -> dict[str, str]:
     """File name to content. Never raises."""
     rest = rest_of(config_path)

@@ -173,6 +173,18 @@ async def test_a_busy_day_leaves_no_trace_in_it(tmp_path: Path) -> None:
     assert 'public_key = "kp1_' in files["kiosk-support/config.toml"]
 
 
+def test_a_summary_fits_into_an_answer(tmp_path: Path) -> None:
+    def talkative(*command: str) -> str:
+        line = "2026-11-26T21:00:00+0800 kiosk kiosk[1]: issue raised: storage\n"
+        return line * 1000 + "the end" if command[0] == "journalctl" else "kiosk-x.service failed\n"
+
+    text = support.summary(tmp_path / "missing.toml", 2000, tmp_path, talkative)
+    assert len(text) == 2000
+    assert text.endswith("the end\n")
+    for piece in ("not to be had: StatusError", "none was told", "sqlite", "kiosk-x.service failed"):
+        assert piece in text
+
+
 def test_the_search_would_find_them(tmp_path: Path) -> None:
     planted = [Trace("here", b"digest " + bytes(range(16)).hex().encode())]
     assert found([bytes(range(16)).hex()], planted) == {"here": [bytes(range(16)).hex()]}

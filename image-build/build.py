@@ -15,6 +15,7 @@ from pathlib import Path
 
 import application
 import debian
+import device_trees
 import filesystems
 import initramfs
 import layout
@@ -31,10 +32,8 @@ PACKAGES = [line for line in (HERE / "packages.txt").read_text().split("\n") if 
 EPOCH = 1_795_651_200
 """2026-11-26: the time of every file in the image, and the earliest a kiosk's clock can show."""
 
-INITRD_MODULES = (
-    *("squashfs", "overlay", "mmc_block", "bcm2835", "sdhci_iproc", "sdhci_brcmstb", "sdhci_pci", "bcm2835_dma"),
-    *("gpio_regulator", "virtio_blk"),
-)
+INITRD_MODULES = ("squashfs", "overlay", "mmc_block", "bcm2835_dma", "sdhci_pci", "virtio_blk")
+"""Besides what the boards' card controllers need, by their device trees. The last two are for emulators."""
 _BOOT_CODE = "bootcode.bin"
 """A Raspberry Pi 3 starts with it, from the first partition; later boards have it in a chip."""
 _FIRMWARE = ("start.elf", "fixup.dat", "start4.elf", "fixup4.dat")
@@ -130,11 +129,13 @@ class Build:
 
     def _image(self, root: Path, kernel: Path, firmware: Path) -> Path:
         tools, modules = self.tools, debian.modules_root(kernel)
+        boards = [path for pattern in _BOARDS for path in sorted((modules / "dtb/broadcom").glob(f"{pattern}.dtb"))]
+        kept = root / "usr/lib/modules" / modules.name
         initrd = tools.work / "initrd.img"
         initramfs.build(
             initrd,
-            modules_root=root / "usr/lib/modules" / modules.name,
-            modules=INITRD_MODULES,
+            modules_root=kept,
+            modules=[*INITRD_MODULES, *device_trees.all_card_modules(boards, device_trees.aliases(kept))],
             busybox=root / "usr/bin/busybox",
             init=(HERE / "init").read_text().replace("@DISK@", layout.DISK_ID_BYTES),
         )
@@ -143,7 +144,13 @@ class Build:
         for slot, number in layout.BOOT.items():
             folder = tools.work / f"boot-{slot}"
             shutil.copytree(overlays, folder / "overlays")
-            self._boot_folder(folder, slot, modules, firmware, initrd, squash)
+            for path in (*boards, *(firmware / name for name in _FIRMWARE)):
+                shutil.copyfile(path, folder / path.name)
+            shutil.copyfile(modules / "vmlinuz", folder / "kernel8.img")
+            shutil.copyfile(initrd, folder / initrd.name)
+            shutil.copyfile(HERE / "config.txt", folder / "config.txt")
+            (folder / "cmdline.txt").write_text(CMDLINE.format(slot=slot) + "\n")
+            (folder / "slot.json").write_text(manifest.slot(self.version, squash))
             contents[number] = tools.fat(number, folder.name, 2)
         card = tools.card()
         layout.put(card, contents)
@@ -156,18 +163,6 @@ class Build:
         shutil.copyfile(squash, self.out / "root.squashfs")
         shutil.copyfile(contents[layout.BOOT["A"]], self.out / "boot.fat")
         return image
-
-    def _boot_folder(self, folder: Path, slot: str, modules: Path, firmware: Path, initrd: Path, squash: Path) -> None:
-        for name in _FIRMWARE:
-            shutil.copyfile(firmware / name, folder / name)
-        for pattern in _BOARDS:
-            for path in (modules / "dtb/broadcom").glob(f"{pattern}.dtb"):
-                shutil.copyfile(path, folder / path.name)
-        shutil.copyfile(modules / "vmlinuz", folder / "kernel8.img")
-        shutil.copyfile(initrd, folder / "initrd.img")
-        shutil.copyfile(HERE / "config.txt", folder / "config.txt")
-        (folder / "cmdline.txt").write_text(CMDLINE.format(slot=slot) + "\n")
-        (folder / "slot.json").write_text(manifest.slot(self.version, squash))
 
     def _technician(self, firmware: Path) -> Path:
         folder = self.tools.work / "technician"

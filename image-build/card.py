@@ -110,8 +110,9 @@ class Card:
     def fat_files(self, number: int) -> dict[str, bytes]:
         """Path to content of all files of a FAT partition. Raises CardError."""
         folder = self.work / f"files-{number}"
-        folder.mkdir()
-        self.tool("mcopy", "-s", "-n", "-i", str(self.part(number)), "::*", str(folder))
+        if not folder.exists():
+            folder.mkdir()
+            self.tool("mcopy", "-s", "-n", "-i", str(self.part(number)), "::*", str(folder))
         return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
     def root(self, number: int) -> tuple[list[Node], Path]:

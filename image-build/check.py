@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import check_root
+import device_trees
 import layout
 import manifest
 from card import Card, CardError
@@ -23,6 +24,8 @@ AGAIN = "write or download it anew"
 ARM64_KERNEL = (0x38, b"ARM\x64")
 """Offset and magic of a kernel image (the kernel's Documentation/arch/arm64/booting.rst)."""
 BOARDS = {"3": "bcm2837-rpi-3-b.dtb", "4": "bcm2711-rpi-4-b.dtb", "5": "bcm2712-rpi-5-b.dtb"}
+UNUSED = {"hci_uart", "pisp_be", "v3d", "vc4", "vchiq"}
+"""Drivers that a kiosk does not want: Bluetooth, camera, picture."""
 SLOT_FILES = ("config.txt", "start4.elf", "fixup4.dat", "start.elf", "fixup.dat", "kernel8.img", "initrd.img")
 TECHNICIAN_FILES = ("autoboot.txt", "bootcode.bin", "kiosk-provision.example.toml", "README.txt")
 
@@ -123,6 +126,30 @@ def _slot_json(card: Card, slot: str, text: bytes) -> Iterator[str]:
         yield f"{place}: damaged, sha256 {found}, {where} says {expected}: {AGAIN}"
 
 
+def boards(card: Card, tree: Path) -> Iterator[str]:
+    """All drivers of all boards: those of the card in the initramfs, the rest in the root ``tree``."""
+    files = card.fat_files(layout.BOOT["A"])
+    for root in (tree / "usr/lib/modules").iterdir():
+        known = device_trees.aliases(root)
+        there = [line.partition(":")[0] for line in (root / "modules.dep").read_text().splitlines()]
+        in_root = {Path(name).name.split(".")[0].replace("-", "_") for name in there}
+        packed = re.findall(rb"modules/([\w-]+)\.ko\0", files.get("initrd.img", b""))
+        in_initrd = {name.decode().replace("-", "_") for name in packed}
+        for name, content in sorted(files.items()):
+            if not name.endswith(".dtb"):
+                continue
+            try:
+                for_card = device_trees.card_modules(content, known)
+                for_all = device_trees.board_modules(content, known)
+            except (ValueError, IndexError) as error:
+                yield f"{name}: {error}"
+                continue
+            for module in sorted(for_card - in_initrd):
+                yield f"{name}: {module} is not in the initramfs, no card would be found"
+            for module in sorted(for_all - in_root - UNUSED):
+                yield f"{name}: its driver {module} is not in the root"
+
+
 def data(card: Card) -> Iterator[str]:
     """Both data partitions: whole, journaled and empty."""
     for number in (7, 8):
@@ -183,6 +210,7 @@ def check(card: Card, say: Callable[[str], None] = print) -> int:
         nodes, tree = card.root(layout.ROOT["A"])
     except CardError as error:
         return faults + _report("root", iter([f"partition {layout.ROOT['A']} (root A): {error}"]), say)
+    faults += _report("drivers of all boards", boards(card, tree), say)
     for name, look_at_root in check_root.CHECKS.items():
         faults += _report(name, look_at_root(nodes, tree), say)
     return faults

@@ -46,8 +46,19 @@ UNWANTED = (
     *("etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-"),
 )
 _KEPT_DRIVERS = (
-    *("block", "char", "clk", "dma", "firmware", "gpio", "hid", "hwmon", "i2c", "input", "iio", "md", "mfd", "misc"),
-    *("mmc", "net/ethernet/broadcom", "net/ethernet/cadence", "net/phy", "net/mdio", "net/usb", "nvmem", "pci", "phy"),
+    *("block", "char", "clk", "dma", "firmware", "gpio", "hid", "hwmon", "i2c", "input", "iio", "irqchip", "md", "mfd"),
+    *(
+        "misc",
+        "mmc",
+        "net/ethernet/broadcom",
+        "net/ethernet/cadence",
+        "net/phy",
+        "net/mdio",
+        "net/usb",
+        "nvmem",
+        "pci",
+        "phy",
+    ),
     *("net/wireless/broadcom", "pinctrl", "power", "pps", "ptp", "pwm", "regulator", "reset", "rtc", "soc", "spi"),
     *("thermal", "tty", "usb", "virtio", "watchdog", "virt", "cpufreq", "char/hw_random", "net/mii.ko.xz", "net/pcs"),
     *("net/virtio_net.ko.xz", "net/net_failover.ko.xz", "mailbox", "ata", "scsi", "cdrom", "leds", "bcma", "ssb"),

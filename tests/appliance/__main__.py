@@ -11,10 +11,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "image-build"))
 
+import build  # noqa: E402
 import debian  # noqa: E402
 import stages  # noqa: E402
-
-import build  # noqa: E402
 
 PROVES = (
     *("image-build", "systemd", "config/profiles", "requirements-kiosk.lock", "tests/appliance", "tests/support/vm.py"),

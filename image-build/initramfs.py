@@ -33,7 +33,7 @@ def build(
     content of further files. Raises ModuleMissingError, OSError.
     """
     paths = insert_order(modules_root, modules)
-    files: dict[str, tuple[int, bytes]] = dict.fromkeys(FOLDERS, (stat.S_IFDIR | 493, b""))
+    files: dict[str, tuple[int, bytes]] = dict.fromkeys(FOLDERS, (stat.S_IFDIR | 0o755, b""))
     files["bin/busybox"] = (stat.S_IFREG | 0o755, busybox.read_bytes())
     files["bin/sh"] = (stat.S_IFLNK | 0o777, b"busybox")
     files["init"] = (stat.S_IFREG | 0o755, init.encode())

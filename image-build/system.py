@@ -137,6 +137,8 @@ def _configure(root: Path) -> None:
     (root / "etc/hosts").write_text("127.0.0.1 localhost\n127.0.1.1 kiosk\n::1 localhost ip6-localhost\n")
     (root / "etc/resolv.conf").unlink(missing_ok=True)  # a link of systemd's own that leads nowhere yet
     (root / "etc/resolv.conf").symlink_to("../run/systemd/resolve/stub-resolv.conf")
+    (root / "etc/systemd/system/default.target").unlink(missing_ok=True)
+    (root / "etc/systemd/system/default.target").symlink_to("/usr/lib/systemd/system/multi-user.target")
     (root / "etc/fstab").write_text("# Nothing: the root is laid by the initramfs, the rest are mount units.\n")
     for folder in ("etc", "var"):  # nothing to make anew at the first start: systemd.unit(5), ConditionNeedsUpdate
         (root / folder / ".updated").touch()

@@ -1,6 +1,7 @@
 """A Raspberry Pi 3 in QEMU with a kiosk's card in it. QEMU has no start firmware of a Pi: this plays its part by the
 rules of autoboot.txt, down to the flag that starts the other slot once."""
 
+import asyncio
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ RELEASE_BUTTON, ACK_BUTTON = 16, 26
 READER, PRINTER = "CARDREADER", "LABELPRINTER"
 """The serial numbers of the two USB adapters, by which /dev/serial/by-id names them."""
 REVISION = "a02082"  # Raspberry Pi 3 Model B 1.2, as gpiozero wants to know
+_SCAN_CHARACTERS, _SCAN_S = 6, 0.3
 BOOT_S = 900.0
 """No start takes that long; a test that would wait for ever ends."""
 SET_REBOOT_FLAGS = "0x00038064"
@@ -129,6 +131,13 @@ class Board:
         """Drives an input line: what a button does."""
         register = GPSET0 if high else GPCLR0
         await self.vm.lines["pins"].send(f"writel {register:#x} {1 << pin:#x}\n".encode())
+
+    async def scan(self, code: str) -> None:
+        """A scanner types. QEMU's keyboard forgets what the guest is too slow to fetch: a few characters at a time."""
+        for at in range(0, len(code), _SCAN_CHARACTERS):
+            await self.vm.type(code[at : at + _SCAN_CHARACTERS])
+            await asyncio.sleep(_SCAN_S)
+        await self.vm.type("\n")
 
     async def shell(self, command: str) -> str:
         """What a command says on the debug shell of systemd, which only this command line opens."""

@@ -18,7 +18,7 @@ from kiosk.domain import Person
 from kiosk.drivers.idcard.sim import SimReader
 from kiosk.drivers.printer.sim import SimPrinter
 from kiosk.people import person
-from tests.appliance.board import PRINTER, READER, RELEASE_BUTTON, Board
+from tests.appliance.board import BOOT_S, PRINTER, READER, RELEASE_BUTTON, Board
 from tests.appliance.card import TECHNICIAN, Card
 from tests.support.mosquitto import Mosquitto
 from tests.support.vm import until
@@ -138,7 +138,7 @@ timeout_s = 120.0
 
     async def accepting(self, board: Board) -> None:
         """Waits until people may scan: stop is dark, and the next place of the bar pulses."""
-        await until(lambda: board.lamp(BAR[0]), "the kiosk accepts people")
+        await until(lambda: board.lamp(BAR[0]), "the kiosk accepts people", within=BOOT_S)
 
     async def press_release(self, board: Board) -> None:
         """Waits for the lamp and presses as long as a person does, by the kiosk's own clock."""

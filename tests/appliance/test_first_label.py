@@ -47,7 +47,7 @@ async def test_a_file_on_the_card_makes_a_kiosk_and_ten_people_get_a_tube(site: 
         assert (await status(board))["devices"] == dict.fromkeys(("card", "code", "printer", "panel"), "online")
 
         await board.network(up=False)
-        await board.vm.type("HC1:0:green-code\n")
+        await board.scan("HC1:0:green-code")
         for _ in range(GROUP):
             await site.green(board)
         tube = await labelled(site, 2)
@@ -90,7 +90,12 @@ async def test_a_wrong_file_is_told_on_the_card_and_a_code_makes_it_good(site: S
         assert not await board.lamp(GO)
         assert await failed_units(board) == ""
         for code in right.codes:
-            await board.vm.type(code + "\n")
+            await board.scan(code)
+
+        async def taken() -> bool:
+            return await board.shell("systemctl is-active kiosk-provision-wait.service || true") != "active"
+
+        await until(taken, "the codes are taken", within=900)
         await site.accepting(board)
         assert (await labelled(site, 1)).startswith("KE1:")
         await board.shell("sync")

@@ -99,6 +99,8 @@ def units(_nodes: Sequence[Node], tree: Path) -> Iterator[str]:
     for name in system.MASKED:
         if _target(tree, f"etc/systemd/system/{name}") != "/dev/null":
             yield f"{name} is not masked"
+    if _target(tree, system.SSH_GENERATOR) != "/dev/null":
+        yield f"{system.SSH_GENERATOR} is not masked: it opens a shell on sockets of the machine"
     state = _tool("systemctl", f"--root={tree}", "is-enabled", *(wanted := _preset()))
     for name, found in zip(wanted, state.splitlines(), strict=False):
         if found != "enabled":

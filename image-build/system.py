@@ -38,6 +38,8 @@ MASKED = (
     *("apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "fstrim.timer", "systemd-firstboot.service"),
 )
 """No login on any console: what a scanner types must end nowhere; and nobody answers a prompt."""
+SSH_GENERATOR = "etc/systemd/system-generators/systemd-ssh-generator"
+"""It would open a shell on sockets of the machine, unasked; masked like a unit (systemd.generator(7))."""
 MOUNT_POINTS = ("data", "boot/kiosk", "etc/kiosk", "var/lib/kiosk", "var/log/journal", "var/lib/systemd/timesync")
 UNWANTED = (
     *("var/log/*", "var/cache/*", "var/lib/apt/lists/*", "run/*", "tmp/*", "etc/machine-id", "var/lib/dbus/machine-id"),
@@ -131,6 +133,8 @@ def _configure(root: Path) -> None:
         link = root / "etc/systemd/system" / unit
         link.unlink(missing_ok=True)
         link.symlink_to("/dev/null")
+    (root / SSH_GENERATOR).parent.mkdir(exist_ok=True)
+    (root / SSH_GENERATOR).symlink_to("/dev/null")
     for folder in MOUNT_POINTS:
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "etc/hostname").write_text("kiosk\n")

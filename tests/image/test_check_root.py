@@ -176,6 +176,7 @@ def test_units(tree: Path) -> None:
     found = faults(tree, "units")
     assert "kiosk-safe.service is missing" in found
     assert "getty@.service is not masked" in found
+    assert [line for line in found if line.startswith(f"{system.SSH_GENERATOR} is not masked")]
     assert [line for line in found if line.startswith("kiosk-provision.service is ")]
     assert "ssh.service is enabled: the remote shell opens by a signed command only" in found
     assert [line for line in found if "kiosk.service" in line and "Nonsense" in line]

@@ -55,7 +55,6 @@ class Guest:
         self.printer = SimPrinter(TsplPrinter(port=PRINTER), self.labels.append)
 
     async def __aenter__(self) -> Self:
-        self._stack = contextlib.AsyncExitStack()
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(self.reader)
             stack.callback(self.printer.unplug)

@@ -35,6 +35,7 @@ from kiosk.introduction import Introduction
 from kiosk.journal import StorageFault
 from kiosk.journal_thread import JournalThread
 from kiosk.machine import Machine
+from kiosk.neighbours import Doubles, Neighbours
 from kiosk.notify import Notifier
 from kiosk.overview import Surroundings, view
 from kiosk.panel import Panel, show
@@ -103,11 +104,23 @@ class Kiosk:
         self._provisioned_anew = False
         self._stop = asyncio.Event()
         self._introduction = Introduction(config, device, journal, self._printer)
+        site_code, number = config.site.code, config.kiosk.number
+        self._doubles = Doubles(site_code, number, bytes(device.verify_key))
+        self._neighbours: Neighbours | None = None
+        if config.kiosk.beacon:
+            self._neighbours = Neighbours(site_code, number, device, self._clock.now().boot, self._doubles)
         self._uplink: Uplink | None = None
         if config.mqtt is not None:
-            site_code, number = config.site.code, config.kiosk.number
             self._uplink = Uplink(
-                config.mqtt, site_code, number, journal, device, public, self._describe, command=self._command
+                config.mqtt,
+                site_code,
+                number,
+                journal,
+                device,
+                public,
+                self._describe,
+                command=self._command,
+                double=lambda key: self._doubles.heard(key, "from the broker"),
             )
 
     @classmethod
@@ -147,6 +160,8 @@ class Kiosk:
         work.append(control.serve(self._config.kiosk.runtime_dir / control.NAME, self._answer))
         work.append(self._notifier.heartbeat(self._alive))
         work.append(self._introduce())
+        if self._neighbours is not None:
+            work.append(self._neighbours.run())
         if self._uplink is not None:
             work.append(self._ship(self._uplink))
         return work
@@ -381,7 +396,7 @@ class Kiosk:
             clock_step_ms=self._around.clock_step_ms,
             disk_free=self._look.disk_free,
             written=self._look.written,
-            machine=self._look.issues | self._told | self._place.issues,
+            machine=self._look.issues | self._told | self._place.issues | self._doubles.issues(),
         )
         issues = self._issues.update(health.check(vitals), at.wall)
         self._status.write(health.status(vitals, issues))

@@ -32,6 +32,7 @@ class Kiosk(Table, frozen=True):
     number: Annotated[int, Meta(ge=1, le=99)]
     data_dir: Path = Path("/var/lib/kiosk")
     runtime_dir: Path = Path("/run/kiosk")
+    beacon: bool = True  # says on the local network who this kiosk is, so that a number used twice shows
     enrolment_label: bool = False  # printed at the first start with this site, number and device key
 
 

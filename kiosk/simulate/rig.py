@@ -84,7 +84,7 @@ class Rig:
         at = self.folder
         data: dict[str, dict[str, Any]] = {
             "site": {"code": "360481", "name": "朝阳门社区 03号点"},
-            "kiosk": {"number": 1, "data_dir": str(at / "data"), "runtime_dir": str(at / "run")},
+            "kiosk": {"number": 1, "data_dir": str(at / "data"), "runtime_dir": str(at / "run"), "beacon": False},
             "policy": {},
             "devices.card": {"driver": "sdt", "port": str(at / "card"), "poll_s": 0.05, "same_card_s": 0.5},
             "devices.code": {"driver": "serial", "port": str(at / "code")},

@@ -59,7 +59,8 @@ class Uplink:
     """Ships the facts when it can.
 
     ``describe``: what the state message tells beside the journal, any of trust (0-4), version, issues (codes)
-    and proof. ``command`` is called with each command as it came; `tell` takes the result of one, signed.
+    and proof. ``command`` is called with each command as it came; `tell` takes the result of one, signed. ``double``
+    is called with the key of another device that has told its state under this kiosk's number.
 
     ``acked``: the command post has all facts to here; ``connected``: to the broker; ``issue``: what is wrong, or None.
     """
@@ -75,6 +76,7 @@ class Uplink:
         describe: Callable[[], dict[str, Any]],
         clock: Clock | None = None,
         command: Callable[[bytes], None] = lambda _envelope: None,
+        double: Callable[[bytes], None] = lambda _key: None,
     ) -> None:
         self.connected = False
         self._config = config
@@ -83,7 +85,7 @@ class Uplink:
         self._key, self._public = device_key, public
         self._describe = describe
         self._clock = clock or SystemClock()
-        self._command = command
+        self._command, self._double = command, double
         self._results: deque[bytes] = deque(maxlen=16)
         self._window = Window()
         self._issues: dict[str, str] = {}
@@ -151,7 +153,8 @@ class Uplink:
                 loop.call_soon_threadsafe(self._wake.set)
 
         name = f"kiosk-{self._site}-{self._number}"
-        link = Link(self._config, name, self._topic("ack"), self._topic("command"), ping)
+        topics = (self._topic("ack"), self._topic("command"), self._topic("state"))
+        link = Link(self._config, name, *topics, ping)
         began = time.monotonic()
         try:
             link.open(self._topic("state"), frames.pack_state(await self._state(online=False), self._key))
@@ -199,6 +202,8 @@ class Uplink:
                 self._note("command", deaf and f"the broker lets this kiosk hear no commands: {deaf}")
             case Heard("command", payload):
                 self._command(payload)
+            case Heard("state", payload):
+                self._hear_state(payload)
             case Heard(_, payload):
                 link.hold = now
                 self._hear(link, payload, now)
@@ -211,6 +216,13 @@ class Uplink:
                 self._note(kind, f"the broker did not pass on {leaf}: {text}" if lost else "")
                 if lost and leaf == "facts" and self._window.flights:
                     self._window.stall(now, random.uniform(0.5, 1))
+
+    def _hear_state(self, payload: bytes) -> None:
+        """What the broker kept of the last device under this number: this one, before, or another one."""
+        with contextlib.suppress(FrameError):
+            state = frames.unpack_state(payload)
+            if state.key != bytes(self._key.verify_key):
+                self._double(state.key)
 
     def _hear(self, link: Link, payload: bytes, now: float) -> None:
         window, head = self._window, self._journal.head

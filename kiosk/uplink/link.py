@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from paho.mqtt.client import Client, MQTTv5
+from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -76,7 +76,7 @@ class Link:
     ``hold``: nothing but the state is sent before; ``state_due``: when to look at the state; ``told``: what it was.
     """
 
-    def __init__(self, config: Mqtt, name: str, acks: str, commands: str, ping: Callable[[], None]) -> None:
+    def __init__(self, config: Mqtt, name: str, acks: str, commands: str, state: str, ping: Callable[[], None]) -> None:
         self.inbox: deque[Happening] = deque(maxlen=256)
         self.told: object = None
         self.told_at = self.state_due = time.monotonic()
@@ -100,18 +100,22 @@ class Link:
                 post(Lost(f"the broker refuses this kiosk: {reason}", refused=True))
             else:
                 fresh = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
-                client.subscribe([(acks, SubscribeOptions(qos=1)), (commands, fresh)])
+                any_time = SubscribeOptions(qos=1)
+                client.subscribe([(acks, any_time), (commands, fresh), (state, any_time)])
 
         def on_subscribe(_c: Client, _u: Any, _mid: int, reasons: list[ReasonCode], _p: Any) -> None:
-            refused, deaf = (str(reason) if reason.is_failure else "" for reason in reasons)
+            refused, deaf, _ = (str(reason) if reason.is_failure else "" for reason in reasons)
             post(Ready(refused, deaf))
+
+        def on_message(client: Client, _u: Any, message: MQTTMessage) -> None:
+            if message.topic == state:  # one is enough: that of whoever was here before
+                client.unsubscribe(state)
+            post(Heard(message.topic.rpartition("/")[2], bytes(message.payload)))
 
         client.on_connect = on_connect
         client.on_subscribe = on_subscribe
+        client.on_message = on_message
         client.on_publish = lambda _c, _u, mid, reason, _p: post(Taken(mid, reason.value, str(reason)))
-        client.on_message = lambda _c, _u, message: post(
-            Heard(message.topic.rpartition("/")[2], bytes(message.payload))
-        )
         client.on_disconnect = lambda _c, _u, _f, reason, _p: post(Lost(f"connection lost: {reason}"))
         client.on_socket_open = _no_delay
         self._post = post

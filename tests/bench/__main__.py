@@ -6,10 +6,17 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
-from tests.bench import codecs, drain, labels, scan, start
+from tests.bench import codecs, drain, labels, scan, start, wear
 from tests.bench.measure import Section, machine
 
-BENCHMARKS = {"scan": scan.run, "label": labels.run, "codecs": codecs.run, "drain": drain.run, "start": start.run}
+BENCHMARKS = {
+    "scan": scan.run,
+    "label": labels.run,
+    "codecs": codecs.run,
+    "drain": drain.run,
+    "start": start.run,
+    "wear": wear.run,
+}
 DOCUMENT = Path(__file__).parents[2] / "docs/benchmarks.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 

@@ -96,6 +96,9 @@ def install(into: Path, wheelhouse: Path, built: Path) -> None:
     found = [str(path) for path in sorted(wheelhouse.glob("*.whl")) if not path.name.startswith(_BUILD_ONLY)]
     pip("install", "--no-deps", "--no-compile", "--no-index", *_FOREIGN, "--target", str(library), *found)
     shutil.rmtree(library / "bin", ignore_errors=True)
+    for name in ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json"):  # pip's notes, with paths of this machine
+        for path in library.glob(f"*.dist-info/{name}"):
+            path.unlink()
     shutil.copytree(ROOT / "kiosk", library / "kiosk", ignore=shutil.ignore_patterns("__pycache__"))
     for path in built.glob("*lgpio*"):
         shutil.copyfile(path, library / path.name)

@@ -85,6 +85,8 @@ def traces(nodes: Sequence[Node], tree: Path) -> Iterator[str]:
     for node in nodes:
         if node.mode[0] == "-" and re.match(r"(var/(log|cache)|tmp|run|boot)/.", node.path):
             yield f"{node.path}: left over from the build"
+        if node.path.endswith(".dist-info/direct_url.json"):
+            yield f"{node.path}: a path of the build machine"
     for path in (tree / "etc/apt").rglob("*.list*"):
         if path.is_file() and path.read_text("utf-8", "replace").strip():
             yield f"{path.relative_to(tree)}: the mirror of the build"

@@ -120,8 +120,10 @@ def test_an_empty_machine_id_is_none(tree: Path, content: str) -> None:
 
 def test_traces_of_the_build(tree: Path) -> None:
     put(tree, "var/log/dpkg.log", "x")
+    put(tree, "opt/kiosk/lib/six-1.dist-info/direct_url.json", "{}")
     put(tree, "etc/apt/sources.list", "deb http://mirror.example.org/debian trixie main\n")
     assert faults(tree, "traces") == [
+        "opt/kiosk/lib/six-1.dist-info/direct_url.json: a path of the build machine",
         "var/log/dpkg.log: left over from the build",
         "etc/apt/sources.list: the mirror of the build",
     ]

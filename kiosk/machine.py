@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 DAY_S = 24 * 3600
 MUCH_WRITTEN = 2 * 2**30
-"""Bytes a day. A busy day at the desk writes about a tenth; a small card lasts ten years at this rate."""
+"""Bytes a day. A busy day at the desk writes about a thirtieth of it (docs/benchmarks.md, "Wear")."""
 BOARD_NAME = "board.json"
 
 _SECTOR = 512

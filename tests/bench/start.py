@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from kiosk import data_folder
 from kiosk.people import person
 from tests.bench import history
 from tests.bench.desk import Desk
@@ -53,9 +54,10 @@ def run(folder: Path, scale: float) -> Section:
         floor.add(_import())
         for (people, snapshot), samples in series.items():
             place = folder / f"turn {turn} {samples.name}"
-            (place / "data").mkdir(parents=True)
+            there = data_folder.journal(place / "data").parent
+            there.mkdir(parents=True)
             for part in (folder / samples.name).glob("journal.db*"):
-                shutil.copy(part, place / "data")
+                shutil.copy(part, there)
             with Desk(place, {"policy": history.POLICY}) as desk:
                 samples.add(desk.ready_s)
                 if turn == 0:

@@ -54,7 +54,7 @@ def autoboot(default: str) -> bytes:
     """autoboot.txt with ``default`` ("A" or "B") for every start and the other slot for the next one only."""
     other = "B" if default == "A" else "A"
     text = f"[all]\ntryboot_a_b=1\nboot_partition={BOOT[default]}\n[tryboot]\nboot_partition={BOOT[other]}\n"
-    return text.encode().ljust(AUTOBOOT_BYTES - 1, b" ") + b"\n"
+    return text.encode().ljust(AUTOBOOT_BYTES, b"\n")
 
 
 def sfdisk_script() -> str:

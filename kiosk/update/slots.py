@@ -100,7 +100,7 @@ def autoboot(default: Slot) -> bytes:
     lines = (
         f"[all]\ntryboot_a_b=1\nboot_partition={_BOOT[default]}\n[tryboot]\nboot_partition={_BOOT[other(default)]}\n"
     )
-    return lines.encode().ljust(AUTOBOOT_BYTES - 1, b" ") + b"\n"
+    return lines.encode().ljust(AUTOBOOT_BYTES, b"\n")
 
 
 def room(partition: Path) -> int:

@@ -1,5 +1,5 @@
-"""`make image-test`: the finished image on an emulated Raspberry Pi 3. What has passed is not done again: a stamp in
-the cache says so, under a hash of everything that only this test can prove. `--again` does it all the same."""
+"""`make image-test`: the finished image on an emulated Raspberry Pi 3. A story that has passed is not told again: a
+stamp in the cache says so, under a hash of everything that only these stories can prove. `--again` tells them all."""
 
 import argparse
 import asyncio
@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT, HERE = Path(__file__).parents[2], Path(__file__).parent
 sys.path.insert(0, str(ROOT / "image-build"))
 
 import build  # noqa: E402
@@ -19,54 +19,66 @@ PROVES = (
     *("image-build", "systemd", "config/profiles", "requirements-kiosk.lock", "tests/appliance", "tests/support/vm.py"),
     *("kiosk/provision", "kiosk/update", "kiosk/partition.py", "kiosk/safe.py"),
 )
-PARTS = (("test_power_cuts.py",), ("test_first_label.py", "test_update.py", "test_damage.py"))
-"""Side by side: one machine keeps about one processor busy."""
+STORIES = ("test_power_cuts.py", "test_first_label.py", "test_update.py", "test_damage.py")
+"""The longest first."""
+AT_ONCE = 2
+"""An emulated board keeps about one processor busy."""
 
 
-def key() -> str:
-    return stages.fingerprint(*(ROOT / name for name in PROVES))
+def stamp(story: str) -> Path:
+    """The file that says that a story has passed with this image."""
+    key = stages.fingerprint(story, *(ROOT / name for name in PROVES))
+    return debian.cache_folder() / "image-test" / f"{Path(story).stem}-{key}"
 
 
-async def run(image: Path, folder: Path, words: list[str]) -> int:
-    """Runs the parts, each in a pytest of its own, and prints what each said as it ends."""
+async def tell(story: str, image: Path, folder: Path) -> bool:
+    """One story in a pytest of its own, its words in front of each line. Whether it passed."""
+    began = time.monotonic()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pytest", "-v", "-s", "-o", "addopts=-ra --strict-config --import-mode=importlib"),
+        *("--basetemp", str(folder / Path(story).stem), str(HERE / story)),
+        cwd=ROOT,
+        env=os.environ | {"KIOSK_IMAGE": str(image)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    async for line in process.stdout:
+        print(f"{Path(story).stem} | {line.decode('utf-8', 'replace').rstrip()}", flush=True)
+    passed = await process.wait() == 0
+    if passed:
+        stamp(story).parent.mkdir(exist_ok=True)
+        when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+        stamp(story).write_text(f"{when}, {time.monotonic() - began:.0f} s\n")
+    return passed
 
-    async def part(number: int, names: tuple[str, ...]) -> int:
-        files = [str(Path(__file__).parent / name) for name in names]
-        command = [sys.executable, "-m", "pytest", "-o", "addopts=-ra --strict-config --import-mode=importlib", "-v"]
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            *("--basetemp", str(folder / str(number)), *words, *files),
-            cwd=ROOT,
-            env=os.environ | {"KIOSK_IMAGE": str(image)},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        assert process.stdout is not None
-        async for line in process.stdout:
-            print(f"{number} | {line.decode('utf-8', 'replace').rstrip()}", flush=True)
-        return await process.wait()
 
+async def tell_all(stories: list[str], image: Path, folder: Path) -> bool:
     folder.mkdir(parents=True, exist_ok=True)
-    ended = await asyncio.gather(*(part(number, names) for number, names in enumerate(PARTS, 1)))
-    return max(0 if status == 5 and words else status for status in ended)  # 5: none of this part was asked for
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(story: str) -> bool:
+        async with places:
+            return await tell(story, image, folder)
+
+    return all(await asyncio.gather(*map(one, stories)))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser("python -m tests.appliance", description=__doc__)
-    parser.add_argument("--again", action="store_true", help="also when it has passed before")
-    parser.add_argument("words", nargs="*", help="arguments for pytest, such as -k update, after --")
+    parser.add_argument("--again", action="store_true", help="also stories that have passed before")
+    parser.add_argument("stories", nargs="*", help=f"of {', '.join(STORIES)}; default all")
     options = parser.parse_args()
-    stamp = debian.cache_folder() / "image-test" / key()
-    if stamp.exists() and not options.again and not options.words:
-        print(f"image-test: passed before, {stamp.read_text().strip()}; `make image-test ARGS=--again` does it anew")
+    wanted = []
+    for story in options.stories or STORIES:
+        if stamp(story).exists() and not options.again:
+            print(f"{story}: passed before, {stamp(story).read_text().strip()}")
+        else:
+            wanted.append(story)
+    if not wanted:
         return 0
     image = build.Build(ROOT / "build", None).run()
-    began = time.monotonic()
-    status = asyncio.run(run(image, ROOT / "build/image-test", options.words))
-    if status == 0 and not options.words:
-        stamp.parent.mkdir(exist_ok=True)
-        stamp.write_text(time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()) + f", {time.monotonic() - began:.0f} s\n")
-    return status
+    return 0 if asyncio.run(tell_all(wanted, image, ROOT / "build/image-test")) else 1
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ RELEASE_BUTTON, ACK_BUTTON = 16, 26
 READER, PRINTER = "CARDREADER", "LABELPRINTER"
 """The serial numbers of the two USB adapters, by which /dev/serial/by-id names them."""
 REVISION = "a02082"  # Raspberry Pi 3 Model B 1.2, as gpiozero wants to know
+_DWC2 = "/sys/bus/platform/drivers/dwc2"
 _SCAN_CHARACTERS, _SCAN_S = 6, 0.3
 BOOT_S = 900.0
 """No start takes that long; a test that would wait for ever ends."""
@@ -147,6 +148,18 @@ class Board:
             self._shell = Shell(line)
             await self._shell.run("stty -echo; bind 'set enable-bracketed-paste off'; PS1=")
         return await self._shell.run(command, within=BOOT_S)
+
+    async def devices_there(self) -> None:
+        """QEMU's USB controller of the Pi sees nothing at all when this machine is too busy at the wrong moment: then
+        it is connected again, as often as it takes."""
+
+        async def both() -> bool:
+            found = await self.shell("ls /dev/serial/by-id 2>/dev/null | wc -l")
+            if found != "2":
+                await self.shell(f"cd {_DWC2} && echo 3f980000.usb >unbind; echo 3f980000.usb >bind; sleep 5; cd /")
+            return found == "2"
+
+        await until(both, "reader and printer on the bus", within=BOOT_S)
 
     async def up(self) -> None:
         """Waits until systemd has started everything that starts by itself."""

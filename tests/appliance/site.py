@@ -139,6 +139,7 @@ timeout_s = 120.0
     async def accepting(self, board: Board) -> None:
         """Waits until people may scan: stop is dark, and the next place of the bar pulses."""
         await until(lambda: board.lamp(BAR[0]), "the kiosk accepts people", within=BOOT_S)
+        await board.devices_there()
 
     async def press_release(self, board: Board) -> None:
         """Waits for the lamp and presses as long as a person does, by the kiosk's own clock."""

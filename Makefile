@@ -19,7 +19,7 @@ demo: setup ## a site at work on simulated devices, with a real broker
 	@$(BIN)/kiosk simulate --demo $(ARGS)
 
 test: setup ## the whole suite (ARGS="-k words" for a part)
-	@sh scripts/need.sh mosquitto cc image-check
+	@sh scripts/need.sh mosquitto cc image-check sshd
 	@sh scripts/guest.sh || test -z "$$CI" # elsewhere its tests are passed over, and say why
 	@$(BIN)/python -m pytest $(ARGS)
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: need.sh (mosquitto | cc | swig | guest | image | image-check | emulator | (venv | headers) PYTHON)...
+# usage: need.sh (mosquitto | cc | sshd | swig | guest | image | image-check | emulator | (venv | headers) PYTHON)...
 # Looks for what is needed of the system and installs it where that is allowed without asking: by apt-get, as root or
 # with a password-less sudo. Else says in one line what to install, and exits 1.
 set -eu
@@ -19,11 +19,12 @@ have() {
     case $1 in
     mosquitto) command -v mosquitto >/dev/null ;;
     cc) echo '#include <stdio.h>' | cc -x c -fsyntax-only - 2>/dev/null ;;
+    sshd) programs sshd ssh-keygen ;;
     swig) programs swig ;;
     guest) programs qemu-system-x86_64 busybox depmod && ! ldd "$(command -v busybox)" >/dev/null 2>&1 && keyring ;;
     headers) "$2" -c 'import pathlib, sys, sysconfig as c; sys.exit(not pathlib.Path(c.get_path("include"), "Python.h").exists())' ;;
     image) programs mmdebstrap qemu-aarch64-static depmod xz && keyring ;;
-    image-check) programs mdir fsck.vfat e2fsck unsquashfs systemd-analyze ;;
+    image-check) programs mdir fsck.vfat e2fsck unsquashfs systemd-analyze sfdisk ;;
     emulator) programs qemu-system-aarch64 fdtput mcopy sfdisk ;;
     venv) "$2" -c 'import ensurepip, venv' 2>/dev/null ;;
     *) echo "need.sh: unknown: $1" >&2 && exit 2 ;;
@@ -34,12 +35,13 @@ packages_of() {
     case $1 in
     mosquitto) echo mosquitto ;;
     cc) echo gcc libc6-dev ;;
+    sshd) echo openssh-server openssh-client ;;
     swig) echo swig ;;
     guest) echo qemu-system-x86 busybox-static kmod debian-archive-keyring ;;
     headers) "$2" -c 'import sys; print("libpython%d.%d-dev" % sys.version_info[:2])' ;;
     image) echo mmdebstrap qemu-user-static debian-archive-keyring kmod xz-utils ;;
     emulator) echo qemu-system-arm device-tree-compiler mtools fdisk ;;
-    image-check) echo mtools dosfstools e2fsprogs squashfs-tools systemd ;;
+    image-check) echo mtools dosfstools e2fsprogs squashfs-tools systemd fdisk ;;
     venv) "$2" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])' ;;
     esac
 }
@@ -80,8 +82,11 @@ while [ $# -gt 0 ]; do
     packages=$(packages_of "$what" "$python")
     # shellcheck disable=SC2086
     install $packages && have "$what" "$python" || missing "$what" "$packages"
-    # The distribution starts a broker of its own; here each run starts one on a port of its own.
-    if [ "$what" = mosquitto ] && [ -d /run/systemd/system ]; then
-        as_root systemctl --quiet disable --now mosquitto 2>/dev/null || true
+    # The distribution starts what it installs: a broker is started by each run on a port of its own, and a shell by nobody.
+    if [ -d /run/systemd/system ]; then
+        case $what in
+        mosquitto) as_root systemctl --quiet disable --now mosquitto 2>/dev/null || true ;;
+        sshd) as_root systemctl --quiet disable --now ssh.service ssh.socket 2>/dev/null || true ;;
+        esac
     fi
 done

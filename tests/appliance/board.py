@@ -18,7 +18,8 @@ READER, PRINTER = "CARDREADER", "LABELPRINTER"
 """The serial numbers of the two USB adapters, by which /dev/serial/by-id names them."""
 REVISION = "a02082"  # Raspberry Pi 3 Model B 1.2, as gpiozero wants to know
 _DWC2 = "/sys/bus/platform/drivers/dwc2"
-_SCAN_CHARACTERS, _SCAN_S = 6, 0.3
+_SCAN_CHARACTERS, _SCAN_S = 3, 0.35
+"""A capital letter is four events, and QEMU's keyboard holds sixteen."""
 BOOT_S = 900.0
 """No start takes that long; a test that would wait for ever ends."""
 SET_REBOOT_FLAGS = "0x00038064"

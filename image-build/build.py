@@ -40,7 +40,7 @@ _FIRMWARE = ("start.elf", "fixup.dat", "start4.elf", "fixup4.dat")
 _BOARDS = ("bcm2837-rpi-3*", "bcm2711-rpi-4*", "bcm2711-rpi-cm4*", "bcm2712*")
 CMDLINE = (
     "console=tty0 console=serial0,115200 kiosk.slot={slot} ro quiet panic=10 loglevel=4 systemd.show_status=0"
-    " rd.systemd.show_status=0 systemd.ssh_auto=no consoleblank=0"
+    " rd.systemd.show_status=0 consoleblank=0"
 )
 
 

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from kiosk import issue_folder
+
 DISK_ID = bytes.fromhex("534f494b")  # of the MBR, little-endian: "KIOS"
 EXTENDED, SPARE, DATA = 4, 7, 8
 LINK = Path("/run/kiosk-data")
-ISSUES = Path("/run/kiosk-issues")
+ISSUES = Path("/run") / issue_folder.NAME
 _SECTOR = 512
 _MENDED, _REBOOT = 1, 2  # e2fsck(8): bits of its exit status
 
@@ -129,10 +131,12 @@ def choose(disk: Disk, issues: Path = ISSUES, run: Run = run) -> Path:
     finding = check(data, run)
     if finding.usable:
         if finding.mended:
-            _issue(issues, "data-repaired", "the data partition was damaged and is mended: export, then change it")
+            issue_folder.tell(
+                issues, "data-repaired", "the data partition was damaged and is mended: export, then change it"
+            )
         fit(data, run)
         return data
-    _issue(
+    issue_folder.tell(
         issues,
         "data-set-aside",
         "the data partition can be neither read nor mended; it is kept as it is, and the kiosk works on the spare one:"
@@ -142,11 +146,6 @@ def choose(disk: Disk, issues: Path = ISSUES, run: Run = run) -> Path:
     if not second.usable:
         raise OSError(f"neither data nor spare partition can be used: {finding.said[-300:]} {second.said[-300:]}")
     return spare
-
-
-def _issue(folder: Path, code: str, hint: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{code}.json").write_text(json.dumps({"hint": hint}) + "\n", "utf-8")
 
 
 def prepare() -> int:

@@ -12,7 +12,19 @@ from typing import Any, Literal
 
 import msgspec
 
-from kiosk import __version__, commands, control, data_folder, devices, enrolment, health, issue_folder, requests, seal
+from kiosk import (
+    __version__,
+    commands,
+    control,
+    data_folder,
+    devices,
+    enrolment,
+    files,
+    health,
+    issue_folder,
+    requests,
+    seal,
+)
 from kiosk.clock import SystemClock
 from kiosk.config import Config, Printer
 from kiosk.data_folder import Place
@@ -39,7 +51,7 @@ from kiosk.neighbours import Doubles, Neighbours
 from kiosk.notify import Notifier
 from kiosk.overview import Surroundings, view
 from kiosk.panel import Panel, show
-from kiosk.provision import files, reasons
+from kiosk.provision import reasons
 from kiosk.provision.apply import REQUEST
 from kiosk.provision.shown import Shown
 from kiosk.runner import Runner

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from kiosk import journal_file
+from kiosk import files, journal_file
 from kiosk.journal import FORMAT, Journal
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ def prepare(
         if not trial:
             _supersede(older, mine)
     elif found is not None and found.path == mine:
-        _remove(mine / NOT_YET)
+        files.remove(mine / NOT_YET)
     else:
         _begin_anew(data_dir, mine, found)
     return Place(mine / NAME, older if trial else None, dict(_issues(mine)))
@@ -145,9 +145,9 @@ def _begin_anew(data_dir: Path, mine: Path, newer: _Folder | None) -> None:
         journal_file.set_aside(path, above=others)
     if newer is not None:
         log.error("a program older than that of %s works on this card: it begins a new journal", newer.path.name)
-        _put(mine / PUT_BACK, newer.path.name)
-        _put(newer.path / SUPERSEDED, mine.name)
-    _remove(mine / SUPERSEDED)
+        files.put(mine / PUT_BACK, f"{newer.path.name}\n".encode())
+        files.put(newer.path / SUPERSEDED, f"{mine.name}\n".encode())
+    files.remove(mine / SUPERSEDED)
     journal_file.sync(data_dir)
 
 
@@ -204,21 +204,5 @@ def _unfinished(mine: Path) -> Path:
 
 
 def _supersede(older: Path, mine: Path) -> None:
-    _put(older / SUPERSEDED, mine.name)
-    _remove(mine / NOT_YET)
-
-
-def _put(path: Path, text: str) -> None:
-    new = path.with_name(path.name + ".new")
-    with new.open("w", encoding="utf-8") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    new.rename(path)
-    journal_file.sync(path.parent)
-
-
-def _remove(path: Path) -> None:
-    if path.exists():
-        path.unlink()
-        journal_file.sync(path.parent)
+    files.put(older / SUPERSEDED, f"{mine.name}\n".encode())
+    files.remove(mine / NOT_YET)

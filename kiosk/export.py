@@ -4,16 +4,14 @@ One file per frame, ``<site>-<number>-<epoch>-<first fact>.frame``, and one ``<s
 whose they are. An export may be repeated at will, onto the same stick or another: the receiver takes each fact once.
 """
 
-import contextlib
 import errno
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from nacl.signing import SigningKey
 
-from kiosk import frames
+from kiosk import files, frames
 from kiosk.frames import Row, State
 
 
@@ -47,22 +45,21 @@ def export(
     """
     if not 0 <= after <= journal.head:
         raise ExportError(f"there are {journal.head} facts, none behind {after}")
-    epoch, stem, seq, files, written = journal.epoch, f"{site}-{number}-{journal.epoch.hex()}", after, 0, 0
+    epoch, stem, seq, count, written = journal.epoch, f"{site}-{number}-{journal.epoch.hex()}", after, 0, 0
     prev = journal.read(after - 1, 1, frames.MAX_BODIES)[0].chain if after else frames.genesis(epoch)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _put(folder / f"{stem}.state", _state(journal, device_key, site, number))
+        files.put(folder / f"{stem}.state", _state(journal, device_key, site, number))
         while rows := journal.read(seq, frames.MAX_FACTS, frames.MAX_BODIES):
             data = frames.pack(rows, site=site, kiosk=number, epoch=epoch, prev=prev, kid=kid, key=device_key)
-            written += _put(folder / f"{stem}-{rows[0].seq:012d}.frame", data)
-            files, seq, prev = files + 1, rows[-1].seq, rows[-1].chain
-        _sync_folder(folder)
+            written += files.put(folder / f"{stem}-{rows[0].seq:012d}.frame", data)
+            count, seq, prev = count + 1, rows[-1].seq, rows[-1].chain
     except OSError as error:
         if error.errno is None:  # the journal's own fault, not the stick's
             raise
-        done = f"facts {after + 1} to {seq} are there" if files else "nothing is there yet"
+        done = f"facts {after + 1} to {seq} are there" if count else "nothing is there yet"
         raise ExportError(f"{folder}: {advice(error)}; {done}") from None
-    return Summary(after + 1, seq, files, written)
+    return Summary(after + 1, seq, count, written)
 
 
 def _state(journal: ReadableJournal, device_key: SigningKey, site: str, number: int) -> bytes:
@@ -77,36 +74,6 @@ def _state(journal: ReadableJournal, device_key: SigningKey, site: str, number: 
         key=bytes(device_key.verify_key),
     )
     return frames.pack_state(state, device_key)
-
-
-def _put(path: Path, data: bytes) -> bool:
-    """The whole file or none. Whether it had to be written."""
-    with contextlib.suppress(FileNotFoundError):
-        if path.read_bytes() == data:
-            return False
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise
-    return True
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # a file system that knows no such thing
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def advice(error: OSError) -> str:

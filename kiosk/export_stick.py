@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple, NoReturn
 
-from kiosk import config_file, control, data_folder, issue_folder, seal, support
+from kiosk import config_file, control, data_folder, files, issue_folder, seal, support
 from kiosk.clock import SystemClock
 from kiosk.config import ConfigError, Kiosk, Seal, Site
 from kiosk.domain import Stamp, Trust
@@ -116,8 +116,8 @@ def carry(whose: Who, stick: Path, at: Stamp, bundle: Callable[[], bytes]) -> Re
                 Part(journal.epoch, done.last, _digest(stick / FOLDER, f"{site}-{number}-{journal.epoch.hex()}"))
             )
     receipt = Receipt(whose, at, tuple(parts), tuple(left))
-    _put(stick / FOLDER / f"support-{site}-{number}.tar.gz", bundle())
-    _put(stick / RECEIPT, _for_windows(receipt.text()))
+    files.put(stick / FOLDER / f"support-{site}-{number}.tar.gz", bundle())
+    files.put(stick / RECEIPT, _for_windows(receipt.text()))
     (stick / ERROR).unlink(missing_ok=True)
     return receipt
 
@@ -145,14 +145,6 @@ def _digest(folder: Path, stem: str) -> str:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             digest.update(file.read())
     return digest.hexdigest()
-
-
-def _put(path: Path, data: bytes) -> None:
-    """Raises OSError."""
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _for_windows(text: str) -> bytes:
@@ -218,7 +210,7 @@ def _explained(stick: Path) -> Iterator[None]:
         yield
     except FAULTS as error:
         with contextlib.suppress(OSError):
-            _put(stick / ERROR, _for_windows(f"{_reason(error)}\n"))
+            files.put(stick / ERROR, _for_windows(f"{_reason(error)}\n"))
         raise
 
 

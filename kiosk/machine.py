@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from kiosk import files
+
 log = logging.getLogger(__name__)
 
 DAY_S = 24 * 3600
@@ -154,19 +156,10 @@ def _board(data_dir: Path, proc: Path) -> Board | None:
     elif last is not None:
         log.info("the card was in another board of this model before")
     try:
-        _put(path, json.dumps(msgspec.to_builtins(now)).encode())
+        files.put(path, json.dumps(msgspec.to_builtins(now)).encode())
     except OSError as error:
         log.warning("the board cannot be remembered: %s", error)
     return now
-
-
-def _put(path: Path, data: bytes) -> None:
-    new = path.with_name(path.name + ".new")
-    with new.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
 
 
 def _boot(proc: Path) -> str:

@@ -13,12 +13,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from kiosk import commands
+from kiosk import commands, files
 from kiosk.commands import Arguments, Command
 from kiosk.config import Config
 from kiosk.events import CommandAnswered
 from kiosk.frames import FrameError
-from kiosk.provision import files
 from kiosk.seal import PublicKeys
 
 FOLDER, ANSWERS, LEDGER = "requests", "kiosk-answers", "commands.json"

@@ -37,6 +37,7 @@ from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
 from nacl.signing import SigningKey, VerifyKey
 
+from kiosk import files
 from kiosk.domain import Person, Private, Subject
 
 KEY_BYTES = 32
@@ -122,23 +123,6 @@ class PrivateKeys(Private):
         return _line("ks1", bytes(self.unseal) + bytes(self.sign))
 
 
-def _write(path: Path, line: str, mode: int) -> None:
-    """The whole line under that name, or nothing, also across a power cut. Raises OSError."""
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        os.fchmod(descriptor, mode)
-        file.write(line + "\n")
-        file.flush()
-        os.fsync(descriptor)
-    temporary.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def write_pair(folder: Path) -> PublicKeys:
     """Make a new pair: ``private.key`` (mode 0600) and ``public.key``, one line each.
 
@@ -150,8 +134,8 @@ def write_pair(folder: Path) -> PublicKeys:
             raise FileExistsError(f"{path} exists and is not overwritten")
     folder.mkdir(parents=True, exist_ok=True)
     keys = PrivateKeys.generate()
-    _write(private, keys.line(), 0o600)
-    _write(public, keys.public.line(), 0o644)
+    files.put(private, f"{keys.line()}\n".encode(), 0o600)
+    files.put(public, f"{keys.public.line()}\n".encode(), 0o644)
     return keys.public
 
 
@@ -161,7 +145,7 @@ def _secret_file(path: Path, prefix: str) -> bytes:
         return _parse(prefix, path.read_text("ascii"), KEY_BYTES)
     except FileNotFoundError:
         raw = secrets.token_bytes(KEY_BYTES)
-        _write(path, _line(prefix, raw), 0o600)
+        files.put(path, f"{_line(prefix, raw)}\n".encode(), 0o600)
         return raw
     except ValueError as error:
         why = error if isinstance(error, SealError) else "it is not text"

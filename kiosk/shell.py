@@ -13,8 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from kiosk import commands, issue_folder
-from kiosk.provision import files
+from kiosk import commands, files, issue_folder
 
 ISSUE = "shell-open"
 UNIT = "kiosk-shell"

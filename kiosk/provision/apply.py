@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from kiosk import config_file, issue_folder
+from kiosk import config_file, files, issue_folder
 from kiosk.config import ConfigError
-from kiosk.provision import card, codes, files, network, toml
+from kiosk.provision import card, codes, network, toml
 from kiosk.provision.merge import PROFILES, make
 from kiosk.provision.schema import Provision, check
 from kiosk.seal import PublicKeys

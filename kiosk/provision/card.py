@@ -11,8 +11,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from kiosk import files
 from kiosk.config import ConfigError
-from kiosk.provision import files, toml
+from kiosk.provision import toml
 from kiosk.provision.schema import NAME, withheld
 
 DONE = "kiosk-provision.done.toml"

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kiosk import config_file
+from kiosk import config_file, files
 from kiosk.config import ConfigError
-from kiosk.provision import codes, files, rows, toml
+from kiosk.provision import codes, rows, toml
 from kiosk.provision.card import decode
 from kiosk.provision.merge import PROFILES, make
 from kiosk.provision.rows import Row, Rows

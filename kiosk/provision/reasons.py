@@ -4,11 +4,10 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from kiosk import issue_folder
+from kiosk import files, issue_folder
 from kiosk.config import Devices, Printer
 from kiosk.devices import PrinterDriver
 from kiosk.notices import notice
-from kiosk.provision import files
 from kiosk.provision.apply import REFUSED
 
 SAID = "provision.said"

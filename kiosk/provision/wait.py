@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from kiosk import config_file, devices
+from kiosk import config_file, devices, files
 from kiosk.config import ConfigError, Devices, HidCode, SerialCode
 from kiosk.drivers.base import Driver
 from kiosk.events import ButtonPressed, CodeFailed, CodeScanned, Event
-from kiosk.provision import apply, codes, files, lamps
+from kiosk.provision import apply, codes, lamps
 from kiosk.provision.lamps import Answer, Setup
 from kiosk.provision.merge import profile
 from kiosk.provision.reasons import AGAIN, TITLE, print_once, refusal

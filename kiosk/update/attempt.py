@@ -7,8 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from kiosk import control, issue_folder
-from kiosk.provision import files
+from kiosk import control, files, issue_folder
 from kiosk.update.slots import Slot
 
 NAME = "update.json"

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from kiosk.provision import files
+from kiosk import files
 from kiosk.update.bundle import Bundle
 
 Slot = Literal["A", "B"]

@@ -5,8 +5,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from kiosk import commands
-from kiosk.provision import files
+from kiosk import commands, files
 from kiosk.update.bundle import SUFFIX, BundleError
 
 ERROR = "kiosk-update-error.txt"

@@ -276,7 +276,7 @@ def test_a_stick_that_cannot_be_written_is_no_reason_to_stop(site: Site, monkeyp
         raise OSError(30, "Read-only file system")
 
     (site.stick / "update.kiosk").write_bytes(b"photograph")
-    monkeypatch.setattr("kiosk.provision.files.put", protected)
+    monkeypatch.setattr("kiosk.files.put", protected)
     assert site.plug() == 1
     assert site.error == ""
     assert "no bundle of a kiosk" in str(site.daemon.asked[-1]["args"])

@@ -1,6 +1,7 @@
 """Files that are whole or not there, whatever happens to the power; and bytes that are gone for good."""
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -71,9 +72,13 @@ def write(descriptor: int, data: bytes) -> None:
 
 
 def sync(folder: Path) -> None:
+    """Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that knows no such thing
+            raise
     finally:
         os.close(descriptor)
 

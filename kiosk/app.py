@@ -10,23 +10,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
-
 from kiosk import (
     __version__,
-    commands,
     control,
     data_folder,
     devices,
     enrolment,
-    files,
     health,
     issue_folder,
     requests,
     seal,
 )
 from kiosk.clock import SystemClock
-from kiosk.config import Config, Printer
+from kiosk.config import Config
+from kiosk.counter import Counter
 from kiosk.data_folder import Place
 from kiosk.events import (
     ButtonPressed,
@@ -35,13 +32,11 @@ from kiosk.events import (
     CodeFailed,
     CodeScanned,
     Event,
-    PrintFailed,
-    PrintSucceeded,
-    RoundRequested,
     Tick,
 )
-from kiosk.facts import Fact, IncidentRaised, Obey, Order, PrintLabel, Provision, TellResult
+from kiosk.facts import Fact, IncidentRaised
 from kiosk.frames import FrameError
+from kiosk.hands import Hands
 from kiosk.intake import Intake
 from kiosk.introduction import Introduction
 from kiosk.journal import StorageFault
@@ -92,7 +87,6 @@ class Kiosk:
         public = seal.PublicKeys.parse(config.seal.public_key)
         sealer = seal.Sealer(public, seal.digest_key(config.seal.digest_key, key_file))
         self._intake = Intake(config.health_code_formats, config.site.code, sealer, public.verify)
-        self._runner = Runner(site, journal, self._clock, self._intake, self._carry_out, self._changed)
         self._issues = health.Issues()
         self._machine = Machine(data_dir)
         self._look = self._machine.look()
@@ -110,10 +104,9 @@ class Kiosk:
         self._counts = asyncio.Event()
         if place.older is None:
             self._counts.set()
-        device = self._device_key = seal.device_key(config.kiosk.data_dir / "device.key")
+        device = seal.device_key(data_dir / "device.key")
         self._proof = enrolment.proof(config.seal.token, device.verify_key)
         self._shown = Shown(public.verify)
-        self._provisioned_anew = False
         self._stop = asyncio.Event()
         self._introduction = Introduction(config, device, journal, self._printer)
         site_code, number = config.site.code, config.kiosk.number
@@ -134,6 +127,11 @@ class Kiosk:
                 command=self._command,
                 double=lambda key: self._doubles.heard(key, "from the broker"),
             )
+        self._hands = Hands(config, self._clock, self._intake, device, self._printer, self._uplink, self._post)
+        self._runner = Runner(site, journal, self._clock, self._intake, self._hands.carry_out, self._changed)
+        self._counter = Counter(
+            config, self._runner, self._intake, self._introduction, self._printer, self._printer_trouble
+        )
 
     @classmethod
     async def open(cls, config: Config) -> "Kiosk":
@@ -169,7 +167,7 @@ class Kiosk:
     def _work(self) -> list[Any]:
         work = [self._runner.run(__version__, self._journal.kept), self._tick(), self._watch_machine()]
         work += [driver.run() for driver in self._drivers]
-        work.append(control.serve(self._config.kiosk.runtime_dir / control.NAME, self._answer))
+        work.append(control.serve(self._config.kiosk.runtime_dir / control.NAME, self._counter.answer))
         work.append(self._notifier.heartbeat(self._alive))
         work.append(self._introduce())
         if self._neighbours is not None:
@@ -192,18 +190,6 @@ class Kiosk:
         except FrameError as error:
             log.warning("a command by %s is not obeyed: %s", via, error)
 
-    async def _command_by_hand(self, envelope: bytes) -> dict[str, Any]:
-        try:
-            command = self._intake.command(envelope, "file")
-        except FrameError as error:
-            return {"error": str(error)}
-        self._runner.post(command)
-        await self._runner.answer()
-        kept = self._runner.site.commands.last.get(command.to)
-        if kept is None or kept.digest != command.digest:
-            return {"error": "not obeyed: for another kiosk, expired, or older than the last one; the log says which"}
-        return {"ok": True, "outcome": kept.outcome, "text": kept.text}
-
     async def _tick(self) -> None:
         while True:
             self._runner.post(Tick())
@@ -218,7 +204,7 @@ class Kiosk:
             self._told = issue_folder.read(self._config.kiosk.runtime_dir.parent / issue_folder.NAME)
             self._look_at_trial()
             self._hear_answers()
-            if self._provisioned_anew and not (self._config.kiosk.runtime_dir / REQUEST).exists():
+            if self._hands.provisioned_anew and not (self._config.kiosk.runtime_dir / REQUEST).exists():
                 log.info("root has taken the provisioning: the service manager starts this kiosk again")
                 self._stop.set()
             if self._uplink is not None:
@@ -263,36 +249,9 @@ class Kiosk:
         await self._runner.answer()
         await self._journal.mark("heartbeat")
 
-    async def _answer(self, request: str, args: dict[str, Any]) -> dict[str, Any]:
-        match request:
-            case "enrolment-label":
-                return {"ok": True} if self._introduction.print() else {"error": "this kiosk has no printer"}
-            case "command":
-                return await self._command_by_hand(msgspec.convert(args, control.SignedCommand).envelope)
-            case "print-notice":
-                return self._print_notice(msgspec.convert(args, control.Notice))
-            case "round-new":
-                return await self._new_round()
-        raise KeyError(request)
-
-    async def _new_round(self) -> dict[str, Any]:
-        before = self._runner.site.rounds.round
-        self._runner.post(RoundRequested())
-        await self._runner.answer()
-        now = self._runner.site.rounds.round
-        return {"round": now} if now != before else {"error": "the journal cannot be written: the round goes on"}
-
-    def _print_notice(self, wanted: control.Notice) -> dict[str, Any]:
-        from kiosk.notices import notice
-
-        config = self._config.devices.printer
-        if self._printer is None or not isinstance(config, Printer):
-            return {"error": "this kiosk has no printer"}
-        if not self._around.devices[self._printer.name]:
-            return {"error": f"the printer is off line: {self._around.printer_needs or 'no answer'}"}
-        image = notice(wanted.title, wanted.lines, config.label_mm, config.dpi, code=wanted.code)
-        self._printer.submit(f"notice:{wanted.kind}", 1, image)
-        return {"ok": True}
+    def _printer_trouble(self) -> str:
+        online = self._printer is None or self._around.devices[self._printer.name]
+        return "" if online else self._around.printer_needs or "no answer"
 
     # What goes out ------------------------------------------------------------------------------------------------
 
@@ -307,75 +266,6 @@ class Kiosk:
             for incident in incidents:
                 self._uplink.wake(incident)
             self._uplink.wake()
-
-    def _carry_out(self, order: Order) -> None:
-        match order:
-            case PrintLabel():
-                self._print(order)
-            case Obey():
-                self._hand_over(order)
-            case TellResult():
-                self._tell(order)
-            case Provision():
-                self._provision(order)
-            case _:
-                raise TypeError(f"no one carries out {type(order).__name__}")
-
-    def _hand_over(self, order: Obey) -> None:
-        try:
-            requests.hand_over(self._config.kiosk.runtime_dir, order.do, order.envelope)
-        except OSError as error:  # the next start tries again
-            log.error("the command %s cannot be handed over: %s", order.do, error)
-
-    def _provision(self, order: Provision) -> None:
-        try:
-            files.put(self._config.kiosk.runtime_dir / REQUEST, order.envelope, 0o600)
-            self._provisioned_anew = True
-        except OSError as error:
-            log.error("a provisioning cannot be handed over: %s", error)
-
-    def _tell(self, order: TellResult) -> None:
-        log.info("command %d for %d: %s %s", order.n, order.to, order.outcome, order.text)
-        if self._uplink is not None:
-            self._uplink.tell(
-                commands.pack_result(
-                    commands.Result(
-                        site=self._config.site.code,
-                        kiosk=self._config.kiosk.number,
-                        to=order.to,
-                        n=order.n,
-                        outcome=order.outcome,
-                        text=order.text,
-                        at=self._clock.now().wall,
-                    ),
-                    self._device_key,
-                )
-            )
-
-    def _print(self, order: PrintLabel) -> None:
-        from kiosk.labels import TubeLabel, render, verify
-
-        config = self._config.devices.printer
-        if self._printer is None or not isinstance(config, Printer):
-            self._post(PrintSucceeded(order.tube, order.attempt, confirmed=False))
-            return
-        label = TubeLabel(
-            site=self._config.site.name,
-            tube=order.tube,
-            members=order.members,
-            size=order.size,
-            at=order.at,
-            specimen=self._config.policy.specimen,
-            name=(self._intake.name(order.name_of) or "") if order.size == 1 else "",
-            reprint=order.attempt > 1,
-        )
-        try:
-            image = render(label, config.label_mm, config.dpi)
-            verify(image, order.tube)
-            self._printer.submit(order.tube, order.attempt, image)
-        except ValueError as error:
-            log.error("label of tube %s: %s", order.tube, error)
-            self._post(PrintFailed(order.tube, order.attempt, "the label cannot be drawn"))
 
     def _refresh(self) -> None:
         at = self._clock.now()

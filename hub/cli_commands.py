@@ -95,7 +95,7 @@ def add_bundle(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--boot", type=Path, required=True, metavar="FILE", help="boot.fat, as `make image` leaves it")
     parser.add_argument("--root", type=Path, required=True, metavar="FILE", help="root.squashfs, from the same build")
     parser.add_argument("--version", required=True, help="of the program in it, as its pyproject.toml says")
-    parser.add_argument("--schema", type=int, default=1, help="of the data folder that program writes (default: 1)")
+    parser.add_argument("--schema", type=int, default=2, help="of the data folder that program writes (default: 2)")
     parser.add_argument("--from-version", default="0", help="the oldest program that may install it (default: any)")
     parser.add_argument("--board", action="append", metavar="NAME", help=f"default: {', '.join(BOARDS)}")
     parser.add_argument("--older", action="store_true", help="it may replace a newer version")

@@ -31,7 +31,8 @@ NOT_YET = "does-not-count"
 Migration = Callable[[Path], None]
 """Brings a journal that was closed in order to the next format, where it lies, for sure. Raises OSError."""
 
-MIGRATIONS: Mapping[int, Migration] = {}
+
+MIGRATIONS: Mapping[int, Migration] = {1: Journal.raise_format}
 """By the format they start from."""
 
 

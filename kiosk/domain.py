@@ -105,6 +105,94 @@ class Signal(StrEnum):
     ACKNOWLEDGED = "acknowledged"
 
 
+class Category(StrEnum):
+    """What a person is to the plan; the policy decides which of them never share a tube (rules G3, Q10)."""
+
+    GENERAL = "general"
+    KEY = "key"  # 重点人群
+    CONTACT = "contact"  # 密接、次密接
+    RETURNEE = "returnee"  # from abroad or a high-risk area
+    RECOVERED = "recovered"  # infected before
+    YELLOW = "yellow"  # yellow code, in the isolation lane
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """What the roster says of a person, without their name. ``place``: building or village; ``early``: their next
+    sampling is not due yet; ``slot``: this is the hour their place was asked to come."""
+
+    category: Category = Category.GENERAL
+    place: str = ""
+    early: bool = False
+    slot: bool = True
+
+
+class Specimen(StrEnum):
+    """Where the swab is taken; they are never mixed in a tube (rule G12)."""
+
+    THROAT = "throat"  # 咽拭子
+    NASAL = "nasal"  # 鼻咽拭子
+
+
+class Role(StrEnum):
+    """What a badge allows (rule G14)."""
+
+    REGISTRAR = "registrar"
+    SAMPLER = "sampler"
+    COURIER = "courier"
+    TECHNICIAN = "technician"
+
+
+class Do(StrEnum):
+    """What a command code asks for. What it needs to know besides is in `kiosk.staff.TAKES`."""
+
+    POOL = "pool"  # 1, 5, 10 or 20 people a tube from now on
+    CLOSE_POOL = "close-pool"
+    SINGLE_NEXT = "single-next"
+    NASAL_NEXT = "nasal-next"
+    CATEGORY_NEXT = "category-next"
+    HOUSEHOLD_START = "household-start"
+    HOUSEHOLD_END = "household-end"
+    REPRINT = "reprint"
+    VOID_LAST = "void-last"
+    VOID = "void"
+    NO_SHOW = "no-show"
+    REFUSED = "refused"
+    LEFT = "left"
+    MOVE = "move"
+    SWAP = "swap"
+    WRONG_TUBE = "wrong-tube"
+    SPLIT = "split"
+    OVERRIDE = "override"
+    ROUND_START = "round-start"
+    ROUND_END = "round-end"
+    DRILL_ON = "drill-on"
+    DRILL_OFF = "drill-off"
+    SHIFT_ON = "shift-on"
+    SHIFT_OFF = "shift-off"
+    CALL_STAFF = "call-staff"
+    CALL_SUPPLIES = "call-supplies"
+    CALL_SECURITY = "call-security"
+    COLLECT = "collect"
+    LOST_TUBE = "lost-tube"
+    LEAKED_TUBE = "leaked-tube"
+    GUARDIAN = "guardian"
+    PAPER_CARD = "paper-card"
+    VISIT_START = "visit-start"
+    VISIT_END = "visit-end"
+
+
+class Trouble(StrEnum):
+    """Why an incident was raised."""
+
+    RED = "red"
+    YELLOW = "yellow"
+    STAFF = "staff"
+    SUPPLIES = "supplies"
+    SECURITY = "security"
+    TUBE_LOST = "tube-lost"
+    TUBE_LEAKED = "tube-leaked"
+
+
 class Trust(IntEnum):
     """How far the wall clock can be believed."""
 

@@ -3,7 +3,7 @@ and only that reaches the flows: personal data in clear ends there."""
 
 import msgspec
 
-from kiosk.domain import Colour, DocumentKind, Person, Private, Reason, Subject
+from kiosk.domain import Colour, Do, DocumentKind, Listed, Person, Private, Reason, Role, Subject
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -97,11 +97,13 @@ class CommandAnswered(Event, frozen=True):
 
 
 class CardPresented(Event, frozen=True):
-    """A valid card, sealed. ``expired``: accepted, but its validity has ended."""
+    """A valid card, sealed. ``expired``: accepted, but its validity has ended. ``listed``: the person is on the
+    roster."""
 
     subject: Subject
     document: DocumentKind
     expired: bool = False
+    listed: Listed | None = None
 
 
 class CodePresented(Event, frozen=True):
@@ -131,6 +133,22 @@ class CommandArrived(Event, frozen=True):
     digest: bytes
     via: str
     fault: str = ""
+
+
+class BadgePresented(Event, frozen=True):
+    """A staff badge that the command post has signed for this site. ``since`` and ``until``: ms since 1970 UTC."""
+
+    badge: int
+    role: Role
+    since: int
+    until: int
+
+
+class OrderScanned(Event, frozen=True):
+    """A command code that the command post has signed. It counts only after a badge. ``text``: its own argument."""
+
+    do: Do
+    text: str = ""
 
 
 class Unusable(Event, frozen=True):

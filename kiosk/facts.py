@@ -6,7 +6,7 @@ every journal ever written can be read (tests/journals holds old ones).
 
 import msgspec
 
-from kiosk.domain import Colour, DocumentKind, Private, Reason, Stamp, Subject
+from kiosk.domain import Category, Colour, Do, DocumentKind, Private, Reason, Role, Specimen, Stamp, Subject, Trouble
 from kiosk.events import CardPresented, CodePresented
 
 
@@ -48,6 +48,8 @@ class Registered(Fact, frozen=True, tag="registered"):
     code: Subject | None = None
     expired: bool = False
     apart: bool = False  # goes into a tube of their own
+    category: Category = Category.GENERAL
+    specimen: Specimen = Specimen.THROAT
 
 
 class Refused(Fact, frozen=True, tag="refused"):
@@ -80,7 +82,7 @@ class IncidentRaised(Fact, frozen=True, tag="incident-raised"):
     """Something a person must deal with. ``incident`` counts from 1."""
 
     incident: int
-    kind: Reason
+    kind: Trouble
     digest: bytes = b""
     card: Subject | None = None
     code: Subject | None = None
@@ -94,13 +96,16 @@ class IncidentAcknowledged(Fact, frozen=True, tag="incident-acknowledged"):
 
 
 class TubeOpened(Fact, frozen=True, tag="tube-opened"):
-    """``day`` and ``serial`` are the parts of the number; ``size`` is the number of people it is for."""
+    """``day`` and ``serial`` are the parts of the number; ``size`` is the number of people it is for; ``household``:
+    all of them live in one."""
 
     tube: str
     day: int
     serial: int
     size: int
     apart: bool = False
+    household: bool = False
+    specimen: Specimen = Specimen.THROAT
 
 
 class Bound(Fact, frozen=True, tag="bound"):
@@ -158,9 +163,22 @@ class GroupReleased(Fact, frozen=True, tag="group-released"):
     members: int
 
 
+class StaffOrdered(Fact, frozen=True, tag="staff-ordered"):
+    """The holder of a badge ordered something with a command code. ``people``: digests of the cards shown for it, in
+    order; ``tubes``: the tube numbers scanned for it; ``text``: the code's own argument."""
+
+    do: Do
+    badge: int
+    role: Role
+    people: tuple[bytes, ...] = ()
+    tubes: tuple[str, ...] = ()
+    text: str = ""
+
+
 class CommandTaken(Fact, frozen=True, tag="command-taken"):
     """An order of the command post that will be obeyed. ``to``: 0 where it was for every kiosk of the site; ``n``: its
-    number; ``until``: ms since 1970 UTC; ``via``: "uplink", "code" or "file"; ``envelope`` as it came."""
+    number; ``until``: ms since 1970 UTC; ``via``: "uplink", "code" or "file"; ``envelope`` as it came; ``revoked``:
+    badges out of use from now on."""
 
     to: int
     n: int
@@ -169,6 +187,7 @@ class CommandTaken(Fact, frozen=True, tag="command-taken"):
     via: str
     digest: bytes
     envelope: bytes
+    revoked: tuple[int, ...] = ()
 
 
 class CommandEnded(Fact, frozen=True, tag="command-ended"):
@@ -198,6 +217,7 @@ AnyFact = (
     | LabelFailed
     | GroupClosed
     | GroupReleased
+    | StaffOrdered
     | CommandTaken
     | CommandEnded
 )
@@ -229,6 +249,31 @@ class CodeHeld(Note, frozen=True):
     """A code waits for its card."""
 
     code: CodePresented
+
+
+class BadgeHeld(Note, frozen=True):
+    """A valid badge was shown: for a minute its holder may order."""
+
+    badge: int
+    role: Role
+
+
+class OrderHeld(Note, frozen=True):
+    """An order waits for the cards or tubes it is about."""
+
+    do: Do
+    text: str = ""
+
+
+class OrderFed(Note, frozen=True):
+    """One of them was shown, more are to come."""
+
+    person: bytes = b""
+    tube: str = ""
+
+
+class OrderDropped(Note, frozen=True):
+    """What the order needs did not come in time."""
 
 
 class DeskCleared(Note, frozen=True):

@@ -26,7 +26,7 @@ from kiosk.frames import Row, genesis, link
 log = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x4B494F53  # "KIOS"
-FORMAT = 1
+FORMAT = 2
 FIRST_SAFE_SQLITE = (3, 51, 3)
 CHECK_WHOLE_BYTES = 64 * 1024 * 1024
 """A larger file is not walked page by page at each start, and its chain from the last snapshot on only."""
@@ -43,7 +43,6 @@ CREATE TABLE marks(name TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TRIGGER facts_stay BEFORE UPDATE ON facts BEGIN SELECT raise(ABORT, 'facts are never changed'); END;
 CREATE TRIGGER facts_remain BEFORE DELETE ON facts BEGIN SELECT raise(ABORT, 'facts are never deleted'); END;
 PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {FORMAT};
 """
 _IN_USE = "in use"
 """The mark in the main file of a journal that has a -wal: found without one, it has lost facts."""
@@ -120,6 +119,14 @@ class Journal:
             cls._open(path).close()
         except _UnusableError as why:
             raise ValueError(f"{path}: {why}") from None
+
+    @staticmethod
+    def raise_format(path: Path) -> None:
+        """Makes a closed journal one of the next format whose tables are the same: an older program must not read the
+        facts that are new in it."""
+        db = apsw.Connection(str(path))
+        db.pragma("user_version", int(db.pragma("user_version")) + 1)
+        db.close()
 
     @classmethod
     def open_readonly(cls, path: Path) -> Self:
@@ -367,6 +374,7 @@ def _make(path: Path) -> None:
     try:
         with contextlib.closing(apsw.Connection(str(new))) as db, db:
             db.execute(_SCHEMA)
+            db.pragma("user_version", FORMAT)
             db.execute("INSERT INTO meta VALUES (?)", (os.urandom(8),))
     except apsw.Error as error:
         raise StorageFault(f"{new}: {_plain(error)}") from None

@@ -9,7 +9,7 @@ from kiosk.config import Config, NoDevice, Policy
 from kiosk.domain import Stamp
 from kiosk.events import Event
 from kiosk.facts import Entry, Fact, Note, Order
-from kiosk.flows import commands, desk, incidents, labelling, pooling, registration, release, rounds
+from kiosk.flows import commands, desk, incidents, labelling, pooling, registration, release, rounds, staff
 from kiosk.flows.commands import Commands
 from kiosk.flows.desk import Desk
 from kiosk.flows.incidents import Incidents
@@ -18,11 +18,13 @@ from kiosk.flows.pooling import Pooling
 from kiosk.flows.registration import Registration
 from kiosk.flows.release import Release
 from kiosk.flows.rounds import Rounds
+from kiosk.flows.staff import Staff
 
-FLOWS = (rounds, incidents, registration, pooling, labelling, release, commands)
-"""In the order of the data path: each hears what the ones before it said in the same step. An incident goes first."""
+FLOWS = (rounds, incidents, registration, pooling, labelling, release, staff, commands)
+"""In the order of the data path: each hears what the ones before it said in the same step. An incident goes first;
+staff come behind those who must not take for a resident what is shown for an order."""
 
-SCHEMA = 2
+SCHEMA = 3
 """Of the snapshot. Raised when a slice changes its shape; an old snapshot is then folded anew."""
 
 
@@ -50,6 +52,7 @@ class Site(msgspec.Struct, frozen=True):
     labelling: Labelling = Labelling()
     release: Release = Release()
     incidents: Incidents = Incidents()
+    staff: Staff = Staff()
     commands: Commands = Commands()
     desk: Desk = Desk()
 
@@ -63,6 +66,7 @@ class Site(msgspec.Struct, frozen=True):
                 self.labelling,
                 self.release,
                 self.incidents,
+                self.staff,
                 self.commands,
             )
         )
@@ -80,6 +84,7 @@ _Slices = tuple[
     Labelling,
     Release,
     Incidents,
+    Staff,
     Commands,
 ]
 
@@ -100,6 +105,7 @@ def fold(site: Site, change: Fact | Note, at: Stamp) -> Site:
         labelling.evolve(site.labelling, change, at),
         release.evolve(site.release, change, at),
         incidents.evolve(site.incidents, change),
+        staff.evolve(site.staff, change),
         commands.evolve(site.commands, change),
         desk.evolve(site.desk, change, at),
     )

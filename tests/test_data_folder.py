@@ -50,6 +50,7 @@ def test_the_same_program_again(tmp_path: Path) -> None:
 
 def old_layout(folder: Path) -> list[bytes]:
     """As a kill leaves it: with a -wal, and one that was set aside before."""
+    journal.FORMAT = 1
     with Journal.open(folder / "journal.db") as opened:
         ids = [append(opened) for _ in range(3)]
         for part in ("", "-wal"):

@@ -45,6 +45,7 @@ def durable(site: Site) -> tuple[Any, ...]:
         site.labelling,
         site.release,
         site.incidents,
+        site.staff,
         site.commands,
     )
 

@@ -2,9 +2,10 @@
 
 import msgspec
 
-from kiosk.domain import Colour, Reason, Signal, Stamp
+from kiosk.domain import Colour, Do, Reason, Role, Signal, Stamp
 from kiosk.events import CardPresented, CodePresented
 from kiosk.facts import (
+    BadgeHeld,
     ButtonDenied,
     CardHeld,
     CodeHeld,
@@ -18,12 +19,35 @@ from kiosk.facts import (
     LabelPrinted,
     Note,
     NothingToDo,
+    OrderDropped,
+    OrderFed,
+    OrderHeld,
     PieceHeld,
     Refused,
     Registered,
+    StaffOrdered,
     Started,
     Withdrawn,
 )
+from kiosk.staff import TAKES, Thing
+
+
+class Badge(msgspec.Struct, frozen=True):
+    """The badge shown last, and when (monotonic ms)."""
+
+    badge: int
+    role: Role
+    since: int
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """An order that waits for what it is about, since ``since`` (monotonic ms)."""
+
+    do: Do
+    text: str
+    since: int
+    people: tuple[bytes, ...] = ()
+    tubes: tuple[str, ...] = ()
 
 
 class Desk(msgspec.Struct, frozen=True):
@@ -43,6 +67,15 @@ class Desk(msgspec.Struct, frozen=True):
     signal: Signal = Signal.NONE
     signal_at: int = 0
     signals: int = 0
+    badge: Badge | None = None
+    order: Pending | None = None
+
+    @property
+    def awaits(self) -> Thing | None:
+        """What is shown next belongs to an order of staff."""
+        if self.order is None:
+            return None
+        return TAKES[self.order.do][len(self.order.people) + len(self.order.tubes)]
 
 
 _REASONS = {Reason.REPEAT: Signal.REPEAT, Reason.UNREADABLE: Signal.RETRY, Reason.BAD_NUMBER: Signal.RETRY}
@@ -84,6 +117,26 @@ def evolve(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk:
             return _answer(slice_, at, Signal.ACKNOWLEDGED)
         case ButtonDenied() | NothingToDo():
             return _answer(slice_, at, Signal.DENIED)
+    return _ordered(slice_, change, at)
+
+
+def _ordered(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk:
+    """What staff show."""
+    match change:
+        case BadgeHeld():
+            badge = Badge(change.badge, change.role, at.mono)
+            return _answer(slice_, at, Signal.ACKNOWLEDGED, badge=badge, order=None)
+        case OrderHeld():
+            return _answer(slice_, at, Signal.HELD, order=Pending(change.do, change.text, at.mono))
+        case OrderFed() if slice_.order is not None:
+            people = (*slice_.order.people, change.person) if change.person else slice_.order.people
+            tubes = (*slice_.order.tubes, change.tube) if change.tube else slice_.order.tubes
+            order = msgspec.structs.replace(slice_.order, people=people, tubes=tubes)
+            return _answer(slice_, at, Signal.HELD, order=order)
+        case OrderDropped():
+            return _answer(slice_, at, Signal.DENIED, order=None)
+        case StaffOrdered():
+            return _answer(slice_, at, Signal.ACKNOWLEDGED, order=None)
     return slice_
 
 

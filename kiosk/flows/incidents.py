@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kiosk.domain import Colour, Reason, Stamp
+from kiosk.domain import Colour, Stamp, Trouble
 from kiosk.events import ButtonPressed, CodePresented, Event
 from kiosk.facts import Fact, IncidentAcknowledged, IncidentRaised, Note, Order, Withdrawn
 
 if TYPE_CHECKING:
     from kiosk.site import Site
 
-_ALARMING = {Colour.RED: Reason.RED, Colour.YELLOW: Reason.YELLOW}
+_ALARMING = {Colour.RED: Trouble.RED, Colour.YELLOW: Trouble.YELLOW}
 
 
 class Incidents(msgspec.Struct, frozen=True):
@@ -40,7 +40,7 @@ def react(site: "Site", item: Event | Fact, at: Stamp) -> Iterator[Fact | Note |
                 kind = _ALARMING[item.colour]
                 yield IncidentRaised(site.incidents.raised + 1, kind, item.subject.digest, card, item.subject)
         case Withdrawn():
-            yield IncidentRaised(site.incidents.raised + 1, item.reason, person=item.person)
+            yield IncidentRaised(site.incidents.raised + 1, Trouble(item.reason.value), person=item.person)
         case ButtonPressed(button="ack"):
             for number in site.incidents.open:
                 yield IncidentAcknowledged(number)

@@ -52,6 +52,8 @@ def react(site: "Site", item: Event | Fact, at: Stamp) -> Iterator[Fact | Note |
             yield LabelPrinted(item.tube, item.attempt, proof, confirmed=not site.setup.confirm_by_scan)
         case PrintFailed() if item.tube in wanted:
             yield LabelFailed(item.tube, item.attempt, item.why)
+        case TubeScanned() if site.desk.awaits == "tube":
+            return
         case TubeScanned() if item.tube in wanted:
             yield LabelPrinted(item.tube, wanted[item.tube].label.attempt, "scan")
         case TubeScanned():

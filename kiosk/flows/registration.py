@@ -98,6 +98,8 @@ def evolve(slice_: Registration, change: Fact | Note) -> Registration:
 
 def react(site: "Site", item: Event | Fact, at: Stamp) -> Said:
     match item:
+        case CardPresented() | CodePresented() if site.desk.awaits == "person":
+            return
         case CardPresented():
             yield from _card(site, item)
         case CodePresented():

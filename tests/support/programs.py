@@ -12,7 +12,6 @@ import os
 import sys
 from pathlib import Path
 
-import apsw
 import msgspec
 
 from kiosk import data_folder, journal
@@ -24,14 +23,7 @@ from kiosk.journal import Journal
 FORMATS = range(1, 4)
 
 
-def to_next_format(path: Path) -> None:
-    """A migration, as small as one can be."""
-    database = apsw.Connection(str(path))
-    database.pragma("user_version", int(database.pragma("user_version")) + 1)
-    database.close()
-
-
-MIGRATIONS = dict.fromkeys(FORMATS, to_next_format)
+MIGRATIONS = dict.fromkeys(FORMATS, Journal.raise_format)
 
 
 def prepare(folder: Path, format_: int, *, trial: bool = False) -> data_folder.Place:
@@ -43,11 +35,7 @@ def prepare(folder: Path, format_: int, *, trial: bool = False) -> data_folder.P
 def open_as(path: Path, format_: int) -> Journal:
     """The tables of format 1 are those of all."""
     journal.FORMAT = format_
-    made = not path.exists()
-    opened = Journal.open(path)
-    if made:
-        opened._db.pragma("user_version", format_)
-    return opened
+    return Journal.open(path)
 
 
 def append(opened: Journal) -> bytes:

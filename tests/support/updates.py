@@ -7,6 +7,7 @@ from random import Random
 
 from nacl.signing import SigningKey
 
+from kiosk.journal import FORMAT
 from kiosk.seal import PrivateKeys
 from kiosk.update import bundle, slots
 from kiosk.update.attempt import Places
@@ -71,7 +72,7 @@ def make(
     folder.mkdir(parents=True, exist_ok=True)
     root = root_image(folder / "root.img", seed=seed + 1, chunk=chunk)
     boot = boot_image(folder / "boot.img", root=root, seed=seed, chunk=chunk)
-    bundle.write(folder / name, boot, root, keys.sign, **({"version": NEW, "created": 0, "schema": 1} | told))
+    bundle.write(folder / name, boot, root, keys.sign, **({"version": NEW, "created": 0, "schema": FORMAT} | told))
     boot.unlink()
     root.unlink()
     return folder / name

@@ -160,7 +160,7 @@ def test_an_older_one_and_leave_for_it(site: Site) -> None:
 def test_one_whose_program_cannot_read_the_records(site: Site) -> None:
     make(site.stick, schema=0)
     assert site.plug() == 1
-    site.told("schema: found 0, this kiosk's records have 1")
+    site.told("schema: found 0, this kiosk's records have 2")
 
 
 def test_one_for_another_board(site: Site) -> None:

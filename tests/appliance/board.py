@@ -18,6 +18,10 @@ READER, PRINTER = "CARDREADER", "LABELPRINTER"
 """The serial numbers of the two USB adapters, by which /dev/serial/by-id names them."""
 REVISION = "a02082"  # Raspberry Pi 3 Model B 1.2, as gpiozero wants to know
 _DWC2 = "/sys/bus/platform/drivers/dwc2"
+_COUNT_ADAPTERS = (
+    "for i in $(seq 60); do n=$(ls /dev/serial/by-id 2>/dev/null | wc -l); [ $n = 2 ] && break; sleep 1; done; echo $n"
+)
+"""Once both are there, or after a minute."""
 _SCAN_CHARACTERS, _SCAN_S = 3, 0.35
 """A capital letter is four events, and QEMU's keyboard holds sixteen."""
 BOOT_S = 900.0
@@ -155,9 +159,9 @@ class Board:
         it is connected again, as often as it takes."""
 
         async def both() -> bool:
-            found = await self.shell("ls /dev/serial/by-id 2>/dev/null | wc -l")
+            found = await self.shell(_COUNT_ADAPTERS)
             if found != "2":
-                await self.shell(f"cd {_DWC2} && echo 3f980000.usb >unbind; echo 3f980000.usb >bind; sleep 5; cd /")
+                await self.shell(f"cd {_DWC2} && echo 3f980000.usb >unbind; echo 3f980000.usb >bind; cd /")
             return found == "2"
 
         await until(both, "reader and printer on the bus", within=BOOT_S)

@@ -201,7 +201,8 @@ class Kiosk:
         self._notifier.ready()
         while True:
             self._look = self._machine.look()
-            self._told = issue_folder.read(self._config.kiosk.runtime_dir.parent / issue_folder.NAME)
+            told = issue_folder.read(self._config.kiosk.runtime_dir.parent / issue_folder.NAME)
+            self._told = issue_folder.remembered(told, self._config.kiosk.data_dir)
             self._look_at_trial()
             self._hear_answers()
             if self._hands.provisioned_anew and not (self._config.kiosk.runtime_dir / REQUEST).exists():

@@ -8,12 +8,18 @@ import contextlib
 import json
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
+from kiosk import files
+
 NAME = "kiosk-issues"
 """Of the folder, beside the daemon's runtime folder."""
+
+OF_THE_CARD = "data-repaired"
+"""The issue that stays with its card."""
 
 _CODE = re.compile(r"[a-z][a-z-]{0,39}")
 _MAX_FILE = 4096
@@ -44,6 +50,18 @@ def tell(folder: Path, code: str, hint: str, for_s: float | None = None) -> None
     new = folder / f"{code}.new"
     new.write_text(json.dumps({"hint": hint} | ends, ensure_ascii=False), "utf-8")
     new.replace(folder / f"{code}.json")
+
+
+def remembered(told: Mapping[str, str], data_dir: Path) -> dict[str, str]:
+    """``told``, and what an earlier start has told of this card: one that lost data once is to be changed, not trusted.
+    Never raises."""
+    kept = data_dir / OF_THE_CARD
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if OF_THE_CARD in told:
+            files.put(kept, told[OF_THE_CARD].encode(), 0o600)
+        else:
+            return dict(told) | {OF_THE_CARD: kept.read_text("utf-8")}
+    return dict(told)
 
 
 def take_back(folder: Path, code: str) -> None:

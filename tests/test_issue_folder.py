@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kiosk.health import desk_faults
-from kiosk.issue_folder import NAME, read, take_back, tell
+from kiosk.issue_folder import NAME, read, remembered, take_back, tell
 from kiosk.simulate.rig import Rig
 from tests.support.site_day import until
 
@@ -73,3 +73,11 @@ def test_the_codes_for_the_technician_alone() -> None:
     from kiosk.health import Issue
 
     assert desk_faults((Issue("update-trial", 0, ""), Issue("number-taken", 0, ""))) == ("number-taken",)
+
+
+def test_damage_to_the_card_is_told_after_every_later_start(tmp_path: Path) -> None:
+    others = {"slot-damaged": "send the card in"}
+    assert remembered(others, tmp_path) == others
+    assert remembered(others | {"data-repaired": "export"}, tmp_path) == others | {"data-repaired": "export"}
+    assert remembered(others, tmp_path) == others | {"data-repaired": "export"}
+    assert remembered({}, tmp_path / "another card") == {}

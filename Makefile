@@ -50,8 +50,8 @@ image-check: setup ## open the finished image without starting it (ARGS=FILE for
 	@$(BIN)/python image-build/check.py $(ARGS)
 
 image-test: setup ## the finished image on an emulated Raspberry Pi 3 (ARGS=--again for what has passed before)
-	@sh scripts/need.sh image image-check emulator mosquitto
-	@$(BIN)/python -m tests.appliance $(ARGS)
+	@$(BIN)/python -m tests.appliance --due $(ARGS) || { \
+		sh scripts/need.sh image image-check emulator mosquitto && $(BIN)/python -m tests.appliance $(ARGS); }
 
 image-lock: setup ## take the mirror's Debian packages of today into image-build/packages.lock
 	@sh scripts/need.sh image

@@ -102,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         "--speed", type=_pace, default=1.0, metavar="X", help="pauses are so many times shorter (default 1)"
     )
     simulate.add_argument("--seed", type=int, default=1, metavar="S", help="same seed, same people (default 1)")
+    simulate.add_argument("--profile", metavar="NAME", help="as at this kind of site (config/profiles)")
     simulate.add_argument("--demo", action="store_true", help="with every mishap (at least 34 residents)")
     simulate.add_argument(
         "--out", type=Path, default=Path("demo"), metavar="DIR", help="labels and logs (default ./demo)"
@@ -141,7 +142,8 @@ def _run(options: argparse.Namespace) -> int:
     from kiosk.app import Kiosk
 
     async def serve() -> None:
-        await (await Kiosk.open(config)).run()
+        while await (await Kiosk.open(config)).run():
+            pass
 
     asyncio.run(serve())
     return OK
@@ -342,6 +344,8 @@ def _simulate(options: argparse.Namespace) -> int:
     from kiosk.simulate.main import simulate
     from kiosk.simulate.plan import DEMO_RESIDENTS
 
+    if options.demo and options.profile:
+        options.wrong_call("--demo tells one story at one site: leave --profile out")
     if options.demo and options.residents < DEMO_RESIDENTS:
         options.wrong_call(f"--demo needs at least {DEMO_RESIDENTS} residents")
     return simulate(options)

@@ -9,9 +9,11 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from kiosk.provision import merge
 from kiosk.simulate import checks, evidence
 from kiosk.simulate.brokers import BrokerError, RunningBroker, open_broker
 from kiosk.simulate.evidence import Evidence, Traces
@@ -23,7 +25,11 @@ from kiosk.simulate.screen import View, choose_view
 from kiosk.simulate.story import Story, StoryError
 from kiosk.simulate.summary import summary
 
-POLICY = {"group_size": GROUP, "pool_size": GROUP, "pair_window_s": 2.5}
+POLICY = {"group_size": GROUP, "pool_size": GROUP}
+PACE = {"pair_window_s": 2.5}
+"""Residents of a simulation do not hesitate."""
+_OUR_OWN = ("site", "kiosk", "devices", "health_code_formats")
+"""Tables of a profile that tell of a place and its hardware."""
 LAST_LINES = 15
 _INTERRUPTED = 128 + signal.SIGINT
 
@@ -31,10 +37,11 @@ _INTERRUPTED = 128 + signal.SIGINT
 def simulate(options: argparse.Namespace) -> int:
     """Returns the exit status."""
     logging.getLogger().addHandler(logging.NullHandler())  # what goes wrong is told by the checks
-    steps = plan(options.residents, options.seed, demo=options.demo)
+    tables = _tables(options.profile)
+    steps = plan(options.residents, options.seed, demo=options.demo, group=tables["policy"]["group_size"])
     try:
         out = OutFolder(options.out)
-        found = asyncio.run(_run(steps, options, out))
+        found = asyncio.run(_run(steps, options, tables, out))
     except (StoryError, StartError, BrokerError) as error:
         print(f"kiosk simulate: {error}", file=sys.stderr)
         return 1
@@ -50,13 +57,24 @@ def simulate(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-async def _run(steps: tuple[Step, ...], options: argparse.Namespace, out: OutFolder) -> Evidence:
+def _tables(name: str | None) -> dict[str, dict[str, Any]]:
+    """What the site's profile says of how it works. Raises ConfigError."""
+    tables: dict[str, dict[str, Any]] = {"policy": POLICY}
+    if name is not None:
+        told = merge.profile(name, "kiosk simulate", merge.PROFILES)
+        tables = {key: table for key, table in told.items() if key not in _OUR_OWN}
+    return tables | {"policy": tables["policy"] | PACE}
+
+
+async def _run(
+    steps: tuple[Step, ...], options: argparse.Namespace, tables: dict[str, dict[str, Any]], out: OutFolder
+) -> Evidence:
     _end_on_signals()
     view = choose_view()
     with tempfile.TemporaryDirectory(prefix="kiosk-simulate-") as name:
         folder = Path(name)
         try:
-            async with _open_broker(view) as broker, Rig(folder, {"policy": POLICY}, mqtt_port=broker.port) as rig:
+            async with _open_broker(view) as broker, Rig(folder, tables, mqtt_port=broker.port) as rig:
                 return await _story(steps, options, out, rig, broker, view)
         except (StoryError, StartError) as error:
             raise type(error)(f"{error}{_last_lines(folder / 'kiosk.log')}") from None

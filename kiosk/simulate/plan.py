@@ -84,15 +84,16 @@ class Happening(Enum):
 Step = Visit | PowerCut | Happening
 
 
-def plan(residents: int, seed: int, *, demo: bool) -> tuple[Step, ...]:
-    """Everything in order. With ``demo`` (at least DEMO_RESIDENTS) each mishap happens at its place, without it small
-    ones happen now and then."""
-    cast = _Cast(residents, seed)
+def plan(residents: int, seed: int, *, demo: bool, group: int = GROUP) -> tuple[Step, ...]:
+    """Everything in order; ``group`` people are released together. With ``demo`` (at least DEMO_RESIDENTS, groups of
+    ten) each mishap happens at its place, without it small ones happen now and then."""
+    cast = _Cast(residents, seed, group)
     return tuple(_demo(cast) if demo else _ordinary(cast))
 
 
 class _Cast:
-    def __init__(self, residents: int, seed: int) -> None:
+    def __init__(self, residents: int, seed: int, group: int) -> None:
+        self.group = group
         self.rng = Random(seed)
         self._first = self.rng.randrange(_SEEDS)
         self._strangers = residents
@@ -128,9 +129,9 @@ def _ordinary(cast: _Cast) -> Iterator[Step]:
         if rng.random() < _MISHAP and before is not None:  # not at once: the reader takes it for a card left lying
             yield _again(before)
         before = visitor if last is not Way.CODE else None
-        if number % GROUP == 0:
+        if number % cast.group == 0:
             yield Happening.RELEASE
-    yield from _end(cast.residents)
+    yield from _end(cast)
 
 
 def _demo(cast: _Cast) -> Iterator[Step]:
@@ -143,7 +144,7 @@ def _demo(cast: _Cast) -> Iterator[Step]:
         yield _flagged(visitor) if number == 24 else Visit(visitor, way)
         if number % GROUP == 0 and number not in (20, 30):
             yield Happening.RELEASE
-    yield from _end(cast.residents)
+    yield from _end(cast)
 
 
 def _mishaps_before(number: int, visitor: Visitor, earlier: dict[int, Visitor], cast: _Cast) -> Iterator[Step]:
@@ -171,8 +172,8 @@ def _mishaps_before(number: int, visitor: Visitor, earlier: dict[int, Visitor], 
             yield Happening.RELEASE
 
 
-def _end(residents: int) -> Iterator[Step]:
-    if residents % GROUP:
+def _end(cast: _Cast) -> Iterator[Step]:
+    if cast.residents % cast.group:
         yield Happening.CLOSE_SHORT
         yield Happening.RELEASE
 

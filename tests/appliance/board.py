@@ -2,10 +2,11 @@
 rules of autoboot.txt, down to the flag that starts the other slot once."""
 
 import asyncio
+import contextlib
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,9 +33,10 @@ _NOT_MODELLED = "bcm2835_wdt,vc4,v3d,snd_bcm2835,vchiq,hci_uart,brcmfmac,bcm2835
 """QEMU resets the machine at once when the watchdog is armed, and has none of the others."""
 _FOR_QEMU = (
     f"modprobe.blacklist={_NOT_MODELLED} systemd.watchdog_sec=0 systemd.service_watchdogs=0 systemd.debug_shell"
-    " systemd.default_debug_tty=ttyS0 8250.nr_uarts=1"
+    " systemd.default_debug_tty=ttyS0 8250.nr_uarts=1 maxcpus=1"
 )
-"""An emulated board that waits for its turn is no daemon that hangs."""
+"""An emulated board that waits for its turn is no daemon that hangs; four processors on two would mostly wait for each
+other."""
 
 
 class Board:
@@ -172,6 +174,15 @@ class Board:
 
     async def _settled(self) -> bool:
         return (await self.shell("systemctl is-system-running || true")) in ("running", "degraded")
+
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Inside, the whole machine stands still; what it has written to the card is on it."""
+        await self.vm.monitor.execute("stop")
+        try:
+            yield
+        finally:
+            await self.vm.monitor.execute("cont")
 
     async def network(self, *, up: bool) -> None:
         await self.vm.monitor.execute("set_link", name="nic", up=up)

@@ -33,10 +33,9 @@ _NOT_MODELLED = "bcm2835_wdt,vc4,v3d,snd_bcm2835,vchiq,hci_uart,brcmfmac,bcm2835
 """QEMU resets the machine at once when the watchdog is armed, and has none of the others."""
 _FOR_QEMU = (
     f"modprobe.blacklist={_NOT_MODELLED} systemd.watchdog_sec=0 systemd.service_watchdogs=0 systemd.debug_shell"
-    " systemd.default_debug_tty=ttyS0 8250.nr_uarts=1 maxcpus=1"
+    " systemd.default_debug_tty=ttyS0 8250.nr_uarts=1"
 )
-"""An emulated board that waits for its turn is no daemon that hangs; four processors on two would mostly wait for each
-other."""
+"""An emulated board that waits for its turn is no daemon that hangs."""
 
 
 class Board:

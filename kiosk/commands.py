@@ -28,12 +28,13 @@ EVERYBODY = 0
 
 _COMMAND = b"kiosk-command-1\0"
 _RESULT = b"kiosk-result-1\0"
-_KIND = b"\x01"
-"""The first byte behind KC1: what follows is a command."""
+COMMAND = b"\x01"
+"""The first byte behind KC1: what follows is a command; `kiosk.badges` has the other kinds."""
 
 Outcome = Annotated[str, Meta(pattern=r"^(accepted|done|failed|refused)\Z")]
 Address = Annotated[int, Meta(ge=EVERYBODY, le=99)]
 Count = Annotated[int, Meta(ge=1, lt=1 << 62)]
+BadgeNumber = Annotated[int, Meta(ge=1, le=9999)]
 
 
 class Shell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,8 +57,14 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a developer wants to know of a kiosk that misbehaves; without personal data."""
 
 
-Arguments = Shell | Update | Support
-KINDS: dict[str, type[Arguments]] = {"shell": Shell, "update": Update, "support": Support}
+class Revoke(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """These staff badges are out of use from now on. The kiosk does it itself, at once; root is not asked."""
+
+    badges: Annotated[tuple[BadgeNumber, ...], Meta(min_length=1, max_length=500)]
+
+
+Arguments = Shell | Update | Support | Revoke
+KINDS: dict[str, type[Arguments]] = {"shell": Shell, "update": Update, "support": Support, "revoke": Revoke}
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,32 +123,39 @@ def unpack(data: bytes, key: VerifyKey) -> Command:
 def arrived(data: bytes, key: VerifyKey, via: str) -> CommandArrived:
     """What the flows hear of a command. Raises FrameError where the signature or the form is wrong."""
     command = unpack(data, key)
+    revoked: tuple[int, ...] = ()
+    fault = ""
     try:
-        command.arguments()
-        fault = ""
+        arguments = command.arguments()
+        revoked = arguments.badges if isinstance(arguments, Revoke) else ()
     except FrameError as error:
         fault = str(error)
     digest = hashlib.sha256(data).digest()[:16]
-    return CommandArrived(command.site, command.kiosk, command.n, command.until, command.do, data, digest, via, fault)
+    return CommandArrived(
+        command.site, command.kiosk, command.n, command.until, command.do, data, digest, via, fault, revoked
+    )
 
 
 def to_text(data: bytes) -> str:
     """The envelope as a text that fits a QR code's alphanumeric mode. Raises FrameError when no scanner takes it."""
-    text = STAFF_PREFIX + base64.b32encode(_KIND + data).decode().rstrip("=")
+    return code_text(COMMAND, data)
+
+
+def code_text(kind: bytes, data: bytes) -> str:
+    """Raises FrameError when no scanner takes it."""
+    text = STAFF_PREFIX + base64.b32encode(kind + data).decode().rstrip("=")
     if len(text) > MAX_TEXT:
         raise FrameError(f"command: {len(text)} characters, a code holds {MAX_TEXT}: send it by the broker or a file")
     return text
 
 
-def from_payload(payload: str) -> bytes:
-    """The envelope in what follows KC1: in a scanned text. Raises FrameError."""
+def from_payload(payload: str) -> tuple[bytes, bytes]:
+    """Kind and envelope in what follows KC1: in a scanned text. Raises FrameError."""
     try:
         raw = base64.b32decode(payload.strip() + "=" * (-len(payload.strip()) % 8))
     except (binascii.Error, ValueError):
         raise FrameError("code: no base32, or cut short: scan it again") from None
-    if not raw.startswith(_KIND):
-        raise FrameError("code: of a kind that this version does not know")
-    return raw[len(_KIND) :]
+    return raw[:1], raw[1:]
 
 
 def pack_result(result: Result, key: SigningKey) -> bytes:

@@ -25,11 +25,20 @@ TAKES: dict[Do, tuple[Thing, ...]] = {
 }
 """What must be shown after the command code, in this order; a command that is not here needs nothing."""
 
+DRILLS = 3
+"""A registrar with fewer recorded drills is supervised (rule P12)."""
+LEADERS = frozenset({Role.REGISTRAR, Role.TECHNICIAN})
+"""Who may stand by a supervised registrar, when they are not supervised themselves."""
+REMIND_MS, ALARM_MS = 2 * 3_600_000, 4 * 3_600_000
+"""On shift for so long: time to be relieved, and too long (rule Q8)."""
+FORGOTTEN_MS = 12 * 3_600_000
+"""Who is on shift for longer has gone home without signing off."""
+
 _HELP = frozenset({Do.CALL_STAFF, Do.CALL_SUPPLIES, Do.CALL_SECURITY, Do.SHIFT_ON, Do.SHIFT_OFF})
 _SWAB = frozenset({Do.VOID_LAST, Do.VOID, Do.NO_SHOW, Do.REFUSED, Do.LEFT, Do.LOST_TUBE, Do.LEAKED_TUBE})
-_SAMPLER = _HELP | _SWAB | {Do.NASAL_NEXT}
+_SAMPLER = _HELP | _SWAB | {Do.NASAL_NEXT, Do.PACKED}
 _TECHNICIAN = _HELP | {Do.REPRINT, Do.DRILL_ON, Do.DRILL_OFF}
-_COURIER = _HELP | {Do.COLLECT, Do.LOST_TUBE, Do.LEAKED_TUBE}
+_COURIER = _HELP | {Do.COLLECT, Do.VEHICLE, Do.LAB, Do.LOST_TUBE, Do.LEAKED_TUBE, Do.MISSING_LOST}
 _REGISTRAR = frozenset(Do) - {Do.COLLECT}
 
 RIGHTS: dict[Role, frozenset[Do]] = {
@@ -38,3 +47,26 @@ RIGHTS: dict[Role, frozenset[Do]] = {
     Role.COURIER: _COURIER,
     Role.TECHNICIAN: _TECHNICIAN,
 }
+
+SECONDED = frozenset(
+    {
+        Do.VOID_LAST,
+        Do.VOID,
+        Do.NO_SHOW,
+        Do.REFUSED,
+        Do.LEFT,
+        Do.MOVE,
+        Do.SWAP,
+        Do.WRONG_TUBE,
+        Do.SPLIT,
+        Do.OVERRIDE,
+        Do.POOL,
+        Do.HOUSEHOLD_START,
+        Do.HOUSEHOLD_END,
+        Do.ROUND_START,
+        Do.ROUND_END,
+        Do.DRILL_ON,
+        Do.DRILL_OFF,
+    }
+)
+"""Corrections and changes of policy: a supervised registrar does not order them alone."""

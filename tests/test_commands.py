@@ -54,7 +54,7 @@ def test_the_printed_command_is_what_we_read_and_write() -> None:
 def test_the_printed_code_is_the_printed_command() -> None:
     text = printed("command", "text")
     assert commands.to_text(commands.pack(SHELL, POST)) == text
-    assert commands.from_payload(text.removeprefix(STAFF_PREFIX)) == bytes.fromhex(printed("command"))
+    assert commands.from_payload(text.removeprefix(STAFF_PREFIX)) == (b"\x01", bytes.fromhex(printed("command")))
 
 
 def test_the_printed_result_is_what_we_read_and_write() -> None:
@@ -83,7 +83,7 @@ def test_no_changed_byte_goes_unnoticed(data: st.DataObject) -> None:
 @given(st.text(alphabet="ABCDEFGHIJKLMNOPQRSTUVWXYZ234567=aé ", max_size=80))
 def test_noise_behind_the_prefix_is_an_error(noise: str) -> None:
     with pytest.raises(FrameError):
-        commands.arrived(commands.from_payload(noise), POST.verify_key, "code")
+        commands.arrived(commands.from_payload(noise)[1], POST.verify_key, "code")
 
 
 def test_another_key_or_another_kind_of_message_is_no_order() -> None:
@@ -152,6 +152,13 @@ def test_a_long_command_takes_another_way_than_a_code() -> None:
         commands.to_text(commands.pack(long, POST))
 
 
-def test_another_kind_behind_the_prefix_is_for_a_later_version() -> None:
-    with pytest.raises(FrameError, match="of a kind that this version does not know"):
-        commands.from_payload("AIAA")
+def test_a_revocation_names_the_badges() -> None:
+    order = msgspec.structs.replace(SHELL, do="revoke", args={"badges": [7, 9]})
+    heard = commands.arrived(commands.pack(order, POST), POST.verify_key, "uplink")
+    assert (heard.revoked, heard.fault) == ((7, 9), "")
+
+
+@pytest.mark.parametrize("badges", [[], [0], [10_000], ["7"], list(range(1, 502))])
+def test_a_revocation_of_no_badge_is_not_made(badges: list[object]) -> None:
+    with pytest.raises(FrameError, match="args"):
+        commands.pack(msgspec.structs.replace(SHELL, do="revoke", args={"badges": badges}), POST)

@@ -1,7 +1,8 @@
 """Orders of the command post: each is obeyed once, before it expires, and never after a later one.
 
 The counter and the decision are one fact, so one transaction. A kill right after it leaves the order to `resume`; who
-carries it out (root's own programs) does the same one only once.
+carries it out (root's own programs) does the same one only once. A revocation is carried out by the very fact that
+takes it.
 """
 
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from kiosk.site import Site
 
 EVERYBODY = 0
+REVOKED = "the badges are out of use"
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -93,9 +95,14 @@ def _arrived(site: "Site", command: CommandArrived, at: Stamp) -> Iterator[Fact 
         via=command.via,
         digest=command.digest,
         envelope=command.envelope,
+        revoked=command.revoked,
     )
-    yield Obey(command.do, command.envelope)
-    yield TellResult(command.to, command.n, "accepted", "")
+    if command.revoked:
+        yield CommandEnded(command.to, command.n, "done", REVOKED)
+        yield TellResult(command.to, command.n, "done", REVOKED)
+    else:
+        yield Obey(command.do, command.envelope)
+        yield TellResult(command.to, command.n, "accepted", "")
 
 
 def _obstacle(site: "Site", command: CommandArrived, kept: Kept | None, at: Stamp) -> str:

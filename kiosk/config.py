@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from kiosk.domain import Colour
+from kiosk.domain import Category, Colour, DocumentKind
 
 
 class ConfigError(Exception):
@@ -17,6 +17,7 @@ Positive = Annotated[float, Meta(gt=0, le=3600)]
 Baud = Literal[9600, 19200, 38400, 57600, 115200]
 Pin = Annotated[int, Meta(ge=0, le=27)]
 Where = Annotated[str, Meta(min_length=1)]
+TableName = Annotated[str, Meta(min_length=1, max_length=12)]
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -26,6 +27,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class Site(Table, frozen=True):
     code: Annotated[str, Meta(pattern=r"^[0-9]{6}$")]
     name: Annotated[str, Meta(min_length=1, max_length=40)]
+    table: TableName | None = None  # 采样台 this kiosk sends people to
 
 
 class Kiosk(Table, frozen=True):
@@ -41,19 +43,63 @@ class Policy(Table, frozen=True):
     pool_size: Literal[1, 5, 10, 20] = 10
     health_code: Literal["required", "optional", "off"] = "optional"
     unknown_code: Literal["flag", "single", "refuse"] = "flag"
+    verdict_s: Positive = 1.5  # so long a person waits for what the command post says of an opaque code
+    yellow: Literal["refuse", "isolate"] = "refuse"  # "isolate": a tube of their own in the isolation lane
+    require_phone: bool = False  # a person without phone number is heard at the desk (rule G8)
+    single_documents: tuple[DocumentKind, ...] = ()  # whose holders count as returnees (旅外人员)
     round: Literal["daily", "manual"] = "daily"
     pair_window_s: Positive = 10.0  # card and code belong together when they come within this time
     card_alone_after_s: Positive = 1.5  # health_code = "optional": how long a card waits for a code
     unlabelled_groups: Annotated[int, Meta(ge=1, le=10)] = 2  # full groups that may wait for the printer
     specimen: Annotated[str, Meta(min_length=1, max_length=12)] = "咽拭子"
+    household_size: Annotated[int, Meta(ge=2, le=20)] = 10  # people of one household in a tube
+    single_for: tuple[Category, ...] = (
+        Category.KEY,
+        Category.CONTACT,
+        Category.RETURNEE,
+        Category.RECOVERED,
+        Category.YELLOW,
+    )  # they never share a tube
+    label_at: Literal["open", "close"] = "close"  # "open": the first person carries the labelled tube
+    tube_source: Literal["print", "preprinted"] = "print"  # "preprinted": the tube's own barcode is scanned first
+    tube_pattern: str = ""  # of such barcodes, a regular expression
+    every_days: dict[Category, Annotated[int, Meta(ge=1, le=255)]] = {}  # rule P3; a row of the roster goes before it
+    slot: Literal["hint", "refuse"] = "hint"  # somebody who is on the roster for another hour (rule Q4)
+
+
+class Queue(Table, frozen=True):
+    """The people between registration and release."""
+
+    waiting_cap: Annotated[int, Meta(ge=0, le=1000)] = 130  # rule Q1; 0: none
+    oldest_wait_min: Annotated[int, Meta(ge=0, le=240)] = 15  # rule Q3: staff are told; 0: never
+    tables: tuple[TableName, ...] = ()  # groups are sent to them in turn, instead of to site.table
+    priority: tuple[Category, ...] = (Category.CONTACT, Category.RETURNEE, Category.KEY)  # go first, rule Q10
+
+
+class CustodyRules(Table, frozen=True):
+    """``pick_up_min``, ``pick_up_tubes``: when a courier is due, 0 never (T1, T2); ``warn_min``, ``limit_min``: the age
+    of a tube since its first swab (T3); ``labs``, ``permits``: empty where they are not asked for (T10, T11);
+    ``day_end``: local time after which no tube may be left, "" never (T4)."""
+
+    pick_up_min: Annotated[int, Meta(ge=0, le=1440)] = 120
+    pick_up_tubes: Annotated[int, Meta(ge=0, le=5000)] = 0
+    warn_min: Annotated[int, Meta(ge=1, le=1440)] = 120
+    limit_min: Annotated[int, Meta(ge=1, le=1440)] = 240
+    bag_size: Annotated[int, Meta(ge=1, le=100)] = 20
+    labs: tuple[Where, ...] = ()
+    permits: tuple[Where, ...] = ()
+    day_end: Annotated[str, Meta(pattern=r"^(|([01][0-9]|2[0-3]):[0-5][0-9])\Z")] = "22:00"
 
 
 class HealthCodeFormat(Table, frozen=True):
-    """``pattern`` may name the groups ``colour``, ``token`` and ``id`` (a document number)."""
+    """``pattern`` may name the groups ``colour``, ``token``, ``id`` (a document number), ``name`` and ``phone``. ``ask``:
+    the command post is asked for the colour. A "registration" code has no colour: it tells who somebody is."""
 
     name: str
     pattern: str
     colours: dict[str, Colour] = {}
+    ask: bool = False
+    kind: Literal["health", "registration"] = "health"
 
 
 class NoDevice(Table, frozen=True, tag_field="driver", tag="none"):
@@ -124,6 +170,7 @@ class GpioPanel(Table, frozen=True, tag_field="driver", tag="gpio"):
     release: Pin = 23
     alarm: Pin = 24
     fault: Pin = 25
+    door: Pin | None = None  # at the entrance: as many people wait as may
     bar: Annotated[tuple[Pin, ...], Meta(min_length=10, max_length=10)] = (4, 5, 6, 7, 8, 9, 10, 11, 12, 13)
     buzzer: Pin = 18
     release_button: Pin = 16
@@ -154,12 +201,12 @@ class Mqtt(Table, frozen=True):
 
 
 class Seal(Table, frozen=True):
-    """``digest_key``: where the key of "seen before" lives: in RAM, where it outlives the daemon but not the power, or
-    in a file on the card (for demonstrations). ``token``: the one-time id this kiosk was provisioned with; it proves by
+    """``digest_key``: where the key of "seen before" lives: in RAM, where it outlives the daemon but not the power;
+    the same, brought by a staff badge for each round; or in a file on the card (for demonstrations). ``token``: the one-time id this kiosk was provisioned with; it proves by
     it that it is the one the command post has sent out."""
 
     public_key: str
-    digest_key: Literal["ram", "file"] = "ram"
+    digest_key: Literal["ram", "badge", "file"] = "ram"
     digest_key_file: Path | None = None
     token: str = ""
 
@@ -169,6 +216,8 @@ class Config(Table, frozen=True):
     kiosk: Kiosk
     seal: Seal
     policy: Policy = Policy()
+    custody: CustodyRules | None = None  # without it no tube is watched; couriers are served all the same
+    queue: Queue = Queue()
     health_code_formats: tuple[HealthCodeFormat, ...] = ()
     devices: Devices = Devices()
     mqtt: Mqtt | None = None  # without it the kiosk exports to files only

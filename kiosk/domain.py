@@ -21,6 +21,16 @@ class DocumentKind(StrEnum):
     PERMIT = "permit"  # residence permit for Hong Kong, Macao and Taiwan residents, flag J
     FOREIGNER_2017 = "foreigner-2017"  # permanent residence card, 15 characters, flag I
     FOREIGNER_2023 = "foreigner-2023"  # permanent residence card, 18 digits from 9, flag Y
+    PASSPORT = "passport"  # its machine-readable zone, ICAO 9303 TD3
+    PAPER = "paper"  # a code card of paper that a kiosk has made, without any name (F7)
+
+
+class Field(StrEnum):
+    """What is to be checked of everybody (rule G8)."""
+
+    NAME = "name"
+    NUMBER = "number"
+    PHONE = "phone"
 
 
 class Person(Private, msgspec.Struct, frozen=True, repr_omit_defaults=True):
@@ -86,6 +96,13 @@ class Reason(StrEnum):
     BAD_NUMBER = "bad-number"  # the card's number fails its check digit
     UNREADABLE = "unreadable"  # the card or code could not be read
     PRINTER = "printer"  # two full groups wait for labels
+    NO_BADGE = "no-badge"  # the round's digest key comes with a badge, and none was shown
+    NO_TUBE = "no-tube"  # the tube's own barcode must be scanned first
+    NOT_A_TUBE = "not-a-tube"  # a health code in the tube's place
+    BAD_TUBE = "bad-tube"  # a barcode that lacks a digit, or is no tube's
+    TUBE_SEEN = "tube-seen"  # the tube was used before
+    SLOT = "slot"  # it is not the hour that their building or village was asked to come
+    QUEUE_FULL = "queue-full"  # as many people wait as may (rule Q1)
     NOT_NEEDED = "not-needed"  # nothing at this desk uses what was scanned
 
 
@@ -94,7 +111,7 @@ class Signal(StrEnum):
 
     NONE = "none"
     ACCEPTED = "accepted"  # go
-    FLAGGED = "flagged"  # accepted with an unknown code: never green
+    FLAGGED = "flagged"  # accepted with an unknown code, or with a hint of the roster: never green
     HELD = "held"  # the first of card and code was read: show the other
     REPEAT = "repeat"  # already registered in this round
     REFUSED = "refused"  # ask a volunteer
@@ -102,6 +119,7 @@ class Signal(StrEnum):
     CLOSED = "closed"  # the group is closed
     RELEASED = "released"  # the group may go
     DENIED = "denied"  # the button cannot do that now
+    TUBE = "tube"  # scan a tube first, or another one
     ACKNOWLEDGED = "acknowledged"
 
 
@@ -116,14 +134,22 @@ class Category(StrEnum):
     YELLOW = "yellow"  # yellow code, in the isolation lane
 
 
-class Listed(msgspec.Struct, frozen=True):
+class Listed(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the roster says of a person, without their name. ``place``: building or village; ``early``: their next
-    sampling is not due yet; ``slot``: this is the hour their place was asked to come."""
+    sampling is not due yet; ``slot``: this is the hour their place was asked to come; ``here``: they are to come to
+    this site; ``hold``: a driver without a result of the last seven days, who waits for this one (rule P9)."""
 
     category: Category = Category.GENERAL
     place: str = ""
     early: bool = False
     slot: bool = True
+    here: bool = True
+    hold: bool = False
+
+    @property
+    def hint(self) -> bool:
+        """The desk is to know something of this person: they are accepted, and not with plain green."""
+        return self.early or not self.slot or not self.here or self.hold
 
 
 class Specimen(StrEnum):
@@ -146,6 +172,7 @@ class Do(StrEnum):
     """What a command code asks for. What it needs to know besides is in `kiosk.staff.TAKES`."""
 
     POOL = "pool"  # 1, 5, 10 or 20 people a tube from now on
+    GROUP = "group"  # 5 or 10 people go forward together from now on (rule G2)
     CLOSE_POOL = "close-pool"
     SINGLE_NEXT = "single-next"
     NASAL_NEXT = "nasal-next"
@@ -173,12 +200,23 @@ class Do(StrEnum):
     CALL_SUPPLIES = "call-supplies"
     CALL_SECURITY = "call-security"
     COLLECT = "collect"
+    PACKED = "packed"
+    VEHICLE = "vehicle"
+    LAB = "lab"
+    MISSING_LOST = "missing-lost"
     LOST_TUBE = "lost-tube"
     LEAKED_TUBE = "leaked-tube"
     GUARDIAN = "guardian"
     PAPER_CARD = "paper-card"
     VISIT_START = "visit-start"
     VISIT_END = "visit-end"
+
+
+class Drilled(msgspec.Struct, frozen=True):
+    """What a drill comes to: how many were registered, and the badges of those who ordered something."""
+
+    people: int
+    badges: tuple[int, ...] = ()
 
 
 class Trouble(StrEnum):
@@ -225,3 +263,34 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
     def day(self) -> int:
         """Days since 1970-01-01 in local time."""
         return (self.wall // 1000 + self.zone) // 86400
+
+
+class PackedTube(msgspec.Struct, frozen=True):
+    """A tube as it goes to the laboratory. ``since``: when its first swab was registered; ``members``: swabs in it, of
+    ``size``; ``household``: of people who live together."""
+
+    tube: str
+    bag: int
+    since: Stamp
+    size: int
+    members: int
+    household: bool = False
+    specimen: Specimen = Specimen.THROAT
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """One box on its way (T9): number ``number`` of this journal, closed at ``at``. ``courier`` and ``witness``: badges
+    of who took it and who gave it; ``left``: closed tubes that stay because they have no label."""
+
+    number: int
+    at: Stamp
+    lab: str
+    vehicle: str
+    courier: int
+    witness: int
+    tubes: tuple[PackedTube, ...]
+    left: int = 0
+
+    @property
+    def bags(self) -> int:
+        return len({tube.bag for tube in self.tubes})

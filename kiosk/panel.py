@@ -11,9 +11,9 @@ import msgspec
 
 from kiosk.domain import Signal
 
-LampState = Literal["on", "off", "blink"]
+LampState = Literal["on", "off", "blink", "wink"]
 
-LAMPS = ("stop", "wait", "go", "release", "alarm", "fault")
+LAMPS = ("stop", "wait", "go", "release", "alarm", "fault", "door")
 BAR_STEPS = 10
 SLOT_MS = 100
 MIN_FLASH_MS = 334
@@ -27,7 +27,9 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     ``accepting``: the next person may scan. ``members`` of ``group_size`` places of the open group are taken;
     ``group_empty``: nobody is in it, not even in a tube of their own. ``release_ready``: a press now releases a group.
     ``groups_waiting``: closed and not released. ``label_wait``: a closed group waits for its labels. ``alarm``: an
-    incident nobody has acknowledged. ``faults``: issue codes that concern the desk (`kiosk.health.desk_faults`).
+    incident nobody has acknowledged; ``reminder``: of something that has time, without a tone. ``door_closed``: as many people wait as may. ``wait_long``: somebody waits longer
+    than they should. ``badge_until``: command codes count until then. ``drill``: nothing that happens counts.
+    ``supervised``: who registers has not practised enough. ``faults``: issue codes that concern the desk (`kiosk.health.desk_faults`).
     ``hushed``: staff have acknowledged the faults of now, their tones are silent.
     """
 
@@ -43,6 +45,12 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     groups_waiting: int = 0
     label_wait: bool = False
     alarm: bool = False
+    reminder: bool = False
+    door_closed: bool = False
+    wait_long: bool = False
+    badge_until: int = 0
+    drill: bool = False
+    supervised: bool = False
     faults: tuple[str, ...] = ()
     storage_fault: bool = False
     ready: bool = False
@@ -78,6 +86,7 @@ ANSWERS = {
     Signal.REFUSED: Answer("on", "off", "off", "refused", 3000),
     Signal.RETRY: Answer("blink", "blink", "off", "retry", 2000),
     Signal.DENIED: Answer("on", "on", "off", "denied", 1500),
+    Signal.TUBE: Answer("blink", "on", "off", "tube", 3000),
 }
 """Answers to the person at the desk (and to a press the kiosk cannot obey)."""
 
@@ -108,13 +117,18 @@ def show(view: View, now: int) -> Panel:
         "stop": "on" if broken else stop,
         "wait": "off" if broken else wait,
         "go": "off" if broken else go,
-        "release": "off" if broken else "on" if released else "blink" if view.release_ready else "off",
-        "alarm": "blink" if view.alarm else "on" if acknowledged else "off",
-        "fault": "blink" if urgent else "on" if view.faults or broken else "off",
+        "release": "off" if broken else "on" if released else "blink" if view.release_ready else _wink(view.wait_long),
+        "alarm": "blink" if view.alarm or view.reminder else "on" if acknowledged else _wink(now < view.badge_until),
+        "fault": "blink" if urgent else "on" if view.faults or broken else _wink(view.supervised),
+        "door": "on" if view.door_closed and not broken else "off",
     }
     bar = bar_steps(view.members, view.group_size)
     last = BAR_STEPS - bar if view.members == view.group_size - 1 and not broken else 0
     return Panel(lamps, bar, _buzzer(view, age, broken), view.signal_count, last)
+
+
+def _wink(so: bool) -> LampState:
+    return "wink" if so else "off"
 
 
 def _traffic_light(view: View, age: int) -> tuple[LampState, LampState, LampState]:
@@ -122,8 +136,8 @@ def _traffic_light(view: View, age: int) -> tuple[LampState, LampState, LampStat
     if answer is not None and age < answer.shown_ms:
         return answer.stop, answer.wait, answer.go
     if not view.accepting:
-        return "on", "off", "off"
-    return "off", "blink" if view.held else "off", "off"
+        return "on", _wink(view.drill), "off"
+    return "off", "blink" if view.held else _wink(view.drill), "off"
 
 
 def _buzzer(view: View, age: int, broken: bool) -> str:
@@ -143,12 +157,15 @@ def _buzzer(view: View, age: int, broken: bool) -> str:
         return "storage"
     if view.label_wait and not view.hushed and any(fault.startswith("printer") for fault in view.faults):
         return "help"
-    return "alarm" if view.alarm else "off"
+    return "alarm" if view.alarm else "wait" if view.wait_long else "off"
 
 
 STARTING = show(View(), 0)
 SAFE_MODE = Panel(
-    {"stop": "on", "wait": "off", "go": "off", "release": "off", "alarm": "off", "fault": "blink"}, 0, "off", 0
+    dict.fromkeys(LAMPS, "off") | {"stop": "on", "fault": "blink"},
+    0,
+    "off",
+    0,
 )
 """Of a kiosk whose program does not start."""
 
@@ -159,7 +176,10 @@ RHYTHMS = {  # one character is SLOT_MS
     "release": "1111100",
     "alarm": "110011000000",
     "fault": "111111111100000000",
+    "door": "1111111100000000",
 }
+WINK_RHYTHM = "11000000000000000000"
+"""Of every lamp: a mode goes on, and nobody need act now."""
 BAR_LAST_RHYTHM = "111000"
 BAR_NEXT_RHYTHM = "1111100000000000"
 
@@ -170,7 +190,12 @@ def _beat(rhythm: str, at: int) -> bool:
 
 def lit(lamp: str, state: LampState, at: int) -> bool:
     """Whether a lamp burns ``at`` ms into its state."""
-    return state == "on" or (state == "blink" and _beat(RHYTHMS[lamp], at))
+    match state:
+        case "blink":
+            return _beat(RHYTHMS[lamp], at)
+        case "wink":
+            return _beat(WINK_RHYTHM, at)
+    return state == "on"
 
 
 def bar_lit(panel: Panel, at: int) -> tuple[bool, ...]:
@@ -205,8 +230,10 @@ TONES = {
     "flagged": Tone("sl"),
     "released": Tone("ls"),
     "denied": Tone("tl"),
+    "tube": Tone("st"),
     "full": Tone("ssl"),
     "alarm": Tone("tst", 5_000),
+    "wait": Tone("ltt", 60_000),
     "help": Tone("lll", 10_000),
     "storage": Tone("lls", 10_000),
 }

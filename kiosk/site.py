@@ -5,13 +5,28 @@ from typing import NamedTuple
 
 import msgspec
 
-from kiosk.config import Config, NoDevice, Policy
+from kiosk.config import Config, CustodyRules, NoDevice, Policy, Queue
 from kiosk.domain import Stamp
 from kiosk.events import Event
 from kiosk.facts import Entry, Fact, Note, Order
-from kiosk.flows import commands, desk, incidents, labelling, pooling, registration, release, rounds, staff
+from kiosk.flows import (
+    commands,
+    corrections,
+    custody,
+    desk,
+    drill,
+    incidents,
+    labelling,
+    pooling,
+    registration,
+    release,
+    rounds,
+    staff,
+)
 from kiosk.flows.commands import Commands
+from kiosk.flows.custody import Custody
 from kiosk.flows.desk import Desk
+from kiosk.flows.drill import Drill
 from kiosk.flows.incidents import Incidents
 from kiosk.flows.labelling import Labelling
 from kiosk.flows.pooling import Pooling
@@ -20,7 +35,7 @@ from kiosk.flows.release import Release
 from kiosk.flows.rounds import Rounds
 from kiosk.flows.staff import Staff
 
-FLOWS = (rounds, incidents, registration, pooling, labelling, release, staff, commands)
+FLOWS = (rounds, incidents, registration, pooling, labelling, release, custody, staff, corrections, drill, commands)
 """In the order of the data path: each hears what the ones before it said in the same step. An incident goes first;
 staff come behind those who must not take for a resident what is shown for an order."""
 
@@ -29,19 +44,42 @@ SCHEMA = 3
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """What the flows need to know of the configuration."""
+    """What the flows need to know of the configuration. ``drill``: which drill (演练) this is, 0 for none; its numbers
+    are those of kiosk 0. ``tables``: the sampling tables that groups are sent to in turn."""
 
     site: str
     kiosk: int
     policy: Policy
     confirm_by_scan: bool = False
     reads_cards: bool = True
+    drill: int = 0
+    queue: Queue = Queue()
+    tables: tuple[str, ...] = ()
+    key_from_badge: bool = False
+    custody: CustodyRules | None = None
 
     @classmethod
-    def of(cls, config: Config) -> "Setup":
+    def of(cls, config: Config, drill: int = 0) -> "Setup":
         by_scan = getattr(config.devices.printer, "confirm", "sent") == "scan"
         reads_cards = not isinstance(config.devices.card, NoDevice)
-        return cls(config.site.code, config.kiosk.number, config.policy, by_scan, reads_cards)
+        number = 0 if drill else config.kiosk.number
+        queue = config.queue
+        if isinstance(config.devices.panel, NoDevice):  # nobody can press: who came is never counted out
+            queue = msgspec.structs.replace(queue, waiting_cap=0)
+        tables = queue.tables or ((config.site.table,) if config.site.table else ())
+        by_badge = config.seal.digest_key == "badge"
+        return cls(
+            config.site.code,
+            number,
+            config.policy,
+            by_scan,
+            reads_cards,
+            drill,
+            queue,
+            tables,
+            by_badge,
+            custody=config.custody,
+        )
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -52,9 +90,16 @@ class Site(msgspec.Struct, frozen=True):
     labelling: Labelling = Labelling()
     release: Release = Release()
     incidents: Incidents = Incidents()
+    custody: Custody = Custody()
     staff: Staff = Staff()
+    drill: Drill = Drill()
     commands: Commands = Commands()
     desk: Desk = Desk()
+
+    @property
+    def away(self) -> bool:
+        """A drill has begun or ended: from now on the other journal is written."""
+        return self.drill.on is not bool(self.setup.drill)
 
     def dump(self) -> bytes:
         """The durable slices, for a snapshot."""
@@ -66,7 +111,9 @@ class Site(msgspec.Struct, frozen=True):
                 self.labelling,
                 self.release,
                 self.incidents,
+                self.custody,
                 self.staff,
+                self.drill,
                 self.commands,
             )
         )
@@ -84,7 +131,9 @@ _Slices = tuple[
     Labelling,
     Release,
     Incidents,
+    Custody,
     Staff,
+    Drill,
     Commands,
 ]
 
@@ -101,11 +150,13 @@ def fold(site: Site, change: Fact | Note, at: Stamp) -> Site:
         site.setup,
         rounds.evolve(site.rounds, change, at),
         registration.evolve(site.registration, change),
-        pooling.evolve(site.pooling, change),
+        pooling.evolve(site.pooling, change, at),
         labelling.evolve(site.labelling, change, at),
         release.evolve(site.release, change, at),
         incidents.evolve(site.incidents, change),
-        staff.evolve(site.staff, change),
+        custody.evolve(site.custody, change, at),
+        staff.evolve(site.staff, change, at),
+        drill.evolve(site.drill, change),
         commands.evolve(site.commands, change),
         desk.evolve(site.desk, change, at),
     )

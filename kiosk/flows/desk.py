@@ -2,42 +2,56 @@
 
 import msgspec
 
-from kiosk.domain import Colour, Do, Reason, Role, Signal, Stamp
-from kiosk.events import CardPresented, CodePresented
+from kiosk.domain import Category, Colour, Do, Field, Reason, Role, Signal, Stamp, Subject
+from kiosk.events import CardPresented, CodePresented, ContactPresented
 from kiosk.facts import (
     BadgeHeld,
     ButtonDenied,
     CardHeld,
     CodeHeld,
+    CodeJudged,
     CodeShown,
     CommandTaken,
+    ConsignmentAddressed,
+    ContactGiven,
+    ContactHeld,
     DeskCleared,
     Fact,
     GroupClosed,
     GroupReleased,
+    GuardianHeld,
     IncidentAcknowledged,
     LabelPrinted,
+    ManifestClosed,
     Note,
     NothingToDo,
     OrderDropped,
     OrderFed,
     OrderHeld,
+    PackingRefused,
+    PhoneWanted,
     PieceHeld,
     Refused,
     Registered,
     StaffOrdered,
     Started,
+    TubeHeld,
+    TubeOpened,
+    TubePacked,
+    VerdictAwaited,
     Withdrawn,
 )
-from kiosk.staff import TAKES, Thing
+from kiosk.staff import LEADERS, TAKES, Thing
 
 
 class Badge(msgspec.Struct, frozen=True):
-    """The badge shown last, and when (monotonic ms)."""
+    """A badge that was shown, and when (monotonic ms); the rest is that of BadgeHeld."""
 
     badge: int
     role: Role
     since: int
+    supervised: bool = False
+    key: bytes = b""
 
 
 class Pending(msgspec.Struct, frozen=True):
@@ -48,13 +62,26 @@ class Pending(msgspec.Struct, frozen=True):
     since: int
     people: tuple[bytes, ...] = ()
     tubes: tuple[str, ...] = ()
+    second: int = 0
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """Waits for the verdict on ``code``, asked for at ``since`` (monotonic ms). ``sure``: the card was there first."""
+
+    code: CodePresented
+    since: int
+    card: CardPresented | None = None
+    sure: bool = False
 
 
 class Desk(msgspec.Struct, frozen=True):
     """``since``: monotonic ms of what is held. ``alone``: number of the person last registered by card alone, at
-    ``alone_at``, as long as nobody else was and no code of theirs came. ``answered``: digest of the code that was last
-    answered, at ``answered_at``; ``barring``: it was red or yellow. ``signal`` was given at ``signal_at`` and is number
-    ``signals``."""
+    ``alone_at``, as long as nobody else was and no code of theirs came. ``answered``: digest of the code that was
+    last answered, at ``answered_at``; ``barring``: it was red or yellow. ``signal`` was given at ``signal_at`` and
+    is number ``signals``. ``badge``: the one shown last; ``leader``: the last of somebody who may stand by a
+    supervised one. ``tube``: its own barcode was scanned, and it is for the next who needs one.
+    ``contact``, shown at ``contact_at``, waits for its person. ``last``: who was registered last, at ``last_at``, and
+    what ``lacks`` of them. ``guardian``: whose card was shown last for a child."""
 
     card: CardPresented | None = None
     code: CodePresented | None = None
@@ -68,7 +95,21 @@ class Desk(msgspec.Struct, frozen=True):
     signal_at: int = 0
     signals: int = 0
     badge: Badge | None = None
+    leader: Badge | None = None
     order: Pending | None = None
+    tube: str = ""
+    pair: Pair | None = None
+    contact: ContactPresented | None = None
+    contact_at: int = 0
+    last: int = 0
+    last_at: int = 0
+    lacks: tuple[Field, ...] = ()
+    guardian: Subject | None = None
+
+    def waits_with(self, code: bytes) -> bool:
+        """Somebody is there with the code of this digest."""
+        shown = (self.code, self.pair.code if self.pair is not None else None)
+        return any(each is not None and each.subject.digest == code for each in shown)
 
     @property
     def awaits(self) -> Thing | None:
@@ -78,7 +119,16 @@ class Desk(msgspec.Struct, frozen=True):
         return TAKES[self.order.do][len(self.order.people) + len(self.order.tubes)]
 
 
-_REASONS = {Reason.REPEAT: Signal.REPEAT, Reason.UNREADABLE: Signal.RETRY, Reason.BAD_NUMBER: Signal.RETRY}
+_REFUSED_TUBES = {"twice": Signal.REPEAT, "foreign": Signal.REFUSED, "unexpected": Signal.DENIED}
+_REASONS = {
+    Reason.REPEAT: Signal.REPEAT,
+    Reason.UNREADABLE: Signal.RETRY,
+    Reason.BAD_NUMBER: Signal.RETRY,
+    Reason.BAD_TUBE: Signal.RETRY,
+    Reason.NO_TUBE: Signal.TUBE,
+    Reason.NOT_A_TUBE: Signal.TUBE,
+    Reason.TUBE_SEEN: Signal.TUBE,
+}
 
 
 def evolve(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk:
@@ -91,14 +141,38 @@ def evolve(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk:
             return _answer(slice_, at, Signal.HELD, code=change.code, since=at.mono)
         case PieceHeld():
             return _answer(slice_, at, Signal.HELD)
+        case TubeHeld():
+            return _answer(slice_, at, Signal.HELD, tube=change.tube)
+        case TubeOpened(serial=0):
+            return msgspec.structs.replace(slice_, tube="")
         case DeskCleared():
-            return msgspec.structs.replace(slice_, card=None, code=None)
+            return msgspec.structs.replace(slice_, card=None, code=None, pair=None)
+        case CodeJudged():
+            return msgspec.structs.replace(slice_, code=change.code)
+        case VerdictAwaited():
+            pair = Pair(change.code, change.since, change.card, change.sure)
+            return _answer(slice_, at, Signal.HELD, pair=pair)
+        case ContactHeld():
+            return _answer(slice_, at, Signal.HELD, contact=change.contact, contact_at=at.mono)
+        case ContactGiven():
+            lacks = () if change.person == slice_.last else slice_.lacks
+            return _answer(slice_, at, Signal.ACKNOWLEDGED, lacks=lacks)
+        case PhoneWanted():
+            return _answer(slice_, at, Signal.FLAGGED)
+        case GuardianHeld():
+            return msgspec.structs.replace(slice_, guardian=change.guardian)
         case Registered():
-            signal = Signal.FLAGGED if change.colour is Colour.UNKNOWN else Signal.ACCEPTED
-            alone = change.person if change.source == "card" else 0
-            code = change.subject if change.source == "code" else change.code
-            about = _about(code.digest if code is not None else b"", at)
-            return _answer(slice_, at, signal, alone=alone, alone_at=at.mono, **about)
+            hinted = change.listed is not None and change.listed.hint
+            isolated = change.category is Category.YELLOW
+            flagged = change.colour is Colour.UNKNOWN or hinted or isolated
+            code = change.code or (change.subject if change.source == "code" else None)
+            alone = change.person if code is None and not change.guardian else 0
+            about = _about(code.digest if code is not None else b"", at, barring=change.colour is Colour.YELLOW)
+            last = {"last": change.person, "last_at": at.mono, "lacks": change.missing, "contact": None}
+            signal = Signal.FLAGGED if flagged else Signal.ACCEPTED
+            return _answer(slice_, at, signal, alone=alone, alone_at=at.mono, **last, **about)
+        case Withdrawn(late=True):
+            return msgspec.structs.replace(slice_, alone=0 if change.person == slice_.alone else slice_.alone)
         case CodeShown() | Withdrawn():
             signal = Signal.REPEAT if isinstance(change, CodeShown) else Signal.REFUSED
             about = _about(change.code.digest if isinstance(change, CodeShown) else b"", at)
@@ -124,15 +198,25 @@ def _ordered(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk:
     """What staff show."""
     match change:
         case BadgeHeld():
-            badge = Badge(change.badge, change.role, at.mono)
-            return _answer(slice_, at, Signal.ACKNOWLEDGED, badge=badge, order=None)
+            badge = Badge(change.badge, change.role, at.mono, change.supervised, change.key)
+            leader = badge if change.role in LEADERS and not change.supervised else slice_.leader
+            return _answer(slice_, at, Signal.ACKNOWLEDGED, badge=badge, leader=leader, order=None)
         case OrderHeld():
-            return _answer(slice_, at, Signal.HELD, order=Pending(change.do, change.text, at.mono))
+            order = Pending(change.do, change.text, at.mono, second=change.second)
+            return _answer(slice_, at, Signal.HELD, order=order)
         case OrderFed() if slice_.order is not None:
             people = (*slice_.order.people, change.person) if change.person else slice_.order.people
             tubes = (*slice_.order.tubes, change.tube) if change.tube else slice_.order.tubes
             order = msgspec.structs.replace(slice_.order, people=people, tubes=tubes)
             return _answer(slice_, at, Signal.HELD, order=order)
+        case TubePacked():
+            return _answer(slice_, at, Signal.CLOSED if change.full else Signal.ACKNOWLEDGED)
+        case PackingRefused():
+            return _answer(slice_, at, _REFUSED_TUBES[change.why])
+        case ConsignmentAddressed():
+            return _answer(slice_, at, Signal.ACKNOWLEDGED)
+        case ManifestClosed():
+            return _answer(slice_, at, Signal.RELEASED)
         case OrderDropped():
             return _answer(slice_, at, Signal.DENIED, order=None)
         case StaffOrdered():

@@ -1,13 +1,14 @@
 """Registration (登记): one person at the desk. Card, code and policy make a Registered, or a reason why not."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from kiosk.domain import Colour, Reason, Signal, Stamp
-from kiosk.events import CardPresented, CodePresented, Event, Tick, Unusable
+from kiosk.domain import Category, Colour, Reason, Signal, Specimen, Stamp
+from kiosk.events import CardPresented, CodePresented, Event, Tick, TubeScanned, Unusable
 from kiosk.facts import (
+    Bound,
     CardHeld,
     CodeHeld,
     CodeShown,
@@ -18,6 +19,7 @@ from kiosk.facts import (
     Refused,
     Registered,
     RoundStarted,
+    TubeLost,
     Unbound,
     Withdrawn,
 )
@@ -47,8 +49,8 @@ class Registration(msgspec.Struct, frozen=True):
     """
 
     people: int = 0
-    seen: GrowingMap = GrowingMap()
-    codes: GrowingMap = GrowingMap()
+    seen: GrowingMap[bytes, int] = GrowingMap()
+    codes: GrowingMap[bytes, int] = GrowingMap()
     barred: dict[bytes, Colour] = {}
     refused: dict[Reason, int] = {}
     withdrawn: dict[int, Colour] = {}
@@ -63,6 +65,10 @@ class Registration(msgspec.Struct, frozen=True):
         """Whose code this is: they stand for it, or showed it; 0: nobody's yet."""
         person = self.codes.get(code) or 0
         return self.person(code) or (0 if person in self.freed else person)
+
+    def digests(self, people: Collection[int]) -> dict[int, bytes]:
+        """Who these numbers are. Looks at everybody: for rare occasions."""
+        return {person: digest for digest, person in self.seen.items() if person in people} if any(people) else {}
 
     def bar(self, digest: bytes) -> Reason | None:
         """Why this person must show green first."""
@@ -91,6 +97,10 @@ def evolve(slice_: Registration, change: Fact | Note) -> Registration:
             return replace(slice_, withdrawn=slice_.withdrawn | {change.person: Colour(change.reason.value)})
         case Unbound():
             return replace(slice_, freed=slice_.freed | {change.person})
+        case Bound() if change.person in slice_.freed:  # into another place
+            return replace(slice_, freed=slice_.freed - {change.person})
+        case TubeLost():
+            return replace(slice_, freed=slice_.freed | set(change.people))
         case RoundStarted():
             return Registration(people=slice_.people, refused=slice_.refused)
     return slice_
@@ -104,6 +114,8 @@ def react(site: "Site", item: Event | Fact, at: Stamp) -> Said:
             yield from _card(site, item)
         case CodePresented():
             yield from _code(site, item, at)
+        case TubeScanned() if site.pooling.used.get(item.tube) and _takes_tubes(site):
+            yield Refused(Reason.TUBE_SEEN)
         case Unusable() if not _still_retrying(site.desk, item, at):
             yield Refused(item.reason)
         case Tick():
@@ -131,6 +143,8 @@ def _code(site: "Site", code: CodePresented, at: Stamp) -> Said:
         yield Refused(Reason.NOT_NEEDED)
     elif _still_there(site.desk, code, at):
         return
+    elif card is None and code.colour not in _BARRING and _lacks_tube(site, apart=False):
+        yield Refused(Reason.BAD_TUBE if code.colour is Colour.UNKNOWN else Reason.NOT_A_TUBE)
     elif card is not None:
         yield DeskCleared()
         yield from _admit(site, card, code)
@@ -202,11 +216,50 @@ def _shown_late(site: "Site", code: CodePresented) -> int:
 
 def _obstacle(site: "Site", card: CardPresented | None, code: CodePresented | None) -> Reason | None:
     """Why this person cannot be registered, whatever the colour."""
+    if site.setup.key_from_badge and not site.staff.key:  # a digest of the last round's key
+        return Reason.NO_BADGE
     if any(site.registration.person(shown.subject.digest) for shown in (card, code) if shown is not None):
         return Reason.REPEAT
     if site.release.unlabelled_groups >= site.setup.policy.unlabelled_groups:
         return Reason.PRINTER
+    if site.release.is_full(site.setup.queue.waiting_cap):
+        return Reason.QUEUE_FULL
+    listed = card.listed if card is not None else None
+    if listed is not None and not listed.slot and site.setup.policy.slot == "refuse":
+        return Reason.SLOT
+    if _lacks_tube(site, apart=_kind(site, card, code).apart):
+        return Reason.NO_TUBE
     return None
+
+
+def _takes_tubes(site: "Site") -> bool:
+    return site.desk.awaits is None and site.custody.packing is None
+
+
+def _lacks_tube(site: "Site", *, apart: bool) -> bool:
+    return site.pooling.lacks_tube(site.setup.policy, site.desk.tube, apart=apart)
+
+
+class Kind(NamedTuple):
+    """What kind of tube somebody needs."""
+
+    category: Category
+    specimen: Specimen
+    apart: bool
+
+
+def _kind(site: "Site", card: CardPresented | None, code: CodePresented | None) -> Kind:
+    """What staff said of the next person, else the roster (rules G3, G12)."""
+    said, policy = site.pooling, site.setup.policy
+    colour = code.colour if code is not None else Colour.NONE
+    listed = card.listed.category if card is not None and card.listed is not None else Category.GENERAL
+    category = listed if said.next_category is Category.GENERAL else said.next_category
+    if colour is Colour.YELLOW:
+        category = Category.YELLOW
+    unknown = colour is Colour.UNKNOWN and policy.unknown_code == "single"
+    nasal = said.next_specimen is Specimen.NASAL
+    apart = said.next_apart or nasal or unknown or category in policy.single_for
+    return Kind(category, said.next_specimen, apart)
 
 
 def _admit(site: "Site", card: CardPresented | None, code: CodePresented | None) -> Said:
@@ -234,6 +287,7 @@ def _admit(site: "Site", card: CardPresented | None, code: CodePresented | None)
     elif colour is Colour.UNKNOWN and site.setup.policy.unknown_code == "refuse":
         yield Refused(Reason.UNKNOWN_CODE, digest)
     else:
+        kind = _kind(site, card, code)
         yield Registered(
             person=site.registration.people + 1,
             subject=subject,
@@ -242,5 +296,8 @@ def _admit(site: "Site", card: CardPresented | None, code: CodePresented | None)
             document=card.document if card is not None else None,
             code=code.subject if card is not None and code is not None else None,
             expired=card is not None and card.expired,
-            apart=colour is Colour.UNKNOWN and site.setup.policy.unknown_code == "single",
+            listed=card.listed if card is not None else None,
+            category=kind.category,
+            specimen=kind.specimen,
+            apart=kind.apart,
         )

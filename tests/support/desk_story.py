@@ -1,18 +1,20 @@
 """A desk without devices: the pure state, virtual clocks, and the words in which the field tells a story."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from kiosk.config import Policy
-from kiosk.domain import Colour, DocumentKind, Reason, Signal, Stamp, Subject, Trust
+from kiosk.domain import Colour, Do, DocumentKind, Reason, Role, Signal, Stamp, Subject, Trust
 from kiosk.events import (
+    BadgePresented,
     ButtonPressed,
     CardPresented,
     CodePresented,
     Event,
+    OrderScanned,
     PowerOn,
     PrintFailed,
     PrintSucceeded,
@@ -47,7 +49,8 @@ def person(who: object) -> bytes:
 
 
 class Story:
-    """Keyword arguments are those of the policy. Everything that happens returns its facts; ``journal`` keeps them."""
+    """Keyword arguments are those of the policy, ``setup`` holds the rest of the setup. Everything that happens returns
+    its facts; ``journal`` keeps them."""
 
     def __init__(
         self,
@@ -56,19 +59,21 @@ class Story:
         reads_cards: bool = True,
         trust: Trust = Trust.NTP,
         start: float = NOON,
+        setup: Mapping[str, object] | None = None,
         **policy: object,
     ):
         self.journal: list[tuple[Stamp, Fact]] = []
         self.printer: list[PrintLabel] = []  # labels that wait in the printer's queue
         self.labels: list[PrintLabel] = []  # labels that came out
         self.answers: list[Signal] = []
-        self.by_scan, self.reads_cards, self.policy = by_scan, reads_cards, policy
+        self.by_scan, self.reads_cards, self.policy, self.setup = by_scan, reads_cards, policy, setup or {}
         self.wall, self.mono, self.trust, self.boots = int(start * 1000), 5_000, trust, 1
         self.site = Site(self._setup())
         self.happens(PowerOn("0"))
 
     def _setup(self) -> Setup:
-        return Setup(SITE, KIOSK, msgspec.convert(self.policy, Policy), self.by_scan, self.reads_cards)
+        setup = Setup(SITE, KIOSK, msgspec.convert(self.policy, Policy), self.by_scan, self.reads_cards)
+        return msgspec.structs.replace(setup, **self.setup)
 
     @property
     def at(self) -> Stamp:
@@ -84,8 +89,13 @@ class Story:
         return facts
 
     def _submit(self, orders: Sequence[object]) -> None:
-        waiting = {label.tube for label in self.printer}
-        self.printer += [order for order in orders if isinstance(order, PrintLabel) and order.tube not in waiting]
+        for label in orders:
+            if isinstance(label, PrintLabel):
+                waiting = [each.tube for each in self.printer]
+                if label.tube not in waiting:
+                    self.printer.append(label)
+                else:  # another picture of a tube takes the place of one that has not begun to print
+                    self.printer[waiting.index(label.tube)] = label
 
     # At the desk ---------------------------------------------------------------------------------------------------
 
@@ -117,6 +127,29 @@ class Story:
         if how == "ack":
             return self.happens(ButtonPressed("ack", 200))
         return self.happens(ButtonPressed("release", how if isinstance(how, int) else PRESSES[how]))
+
+    def badge(
+        self,
+        number: int = 7,
+        role: Role = Role.REGISTRAR,
+        *,
+        drills: int = 3,
+        key: bytes = b"",
+        hours: tuple[float, float] = (-1, 11),
+    ) -> list[Fact]:
+        """``hours``: from when to when it is valid, from now by the kiosk's clock."""
+        since, until = (self.wall + round(each * 3_600_000) for each in hours)
+        return self.happens(BadgePresented(number, role, since, until, drills, key))
+
+    def order(self, do: Do, text: str = "") -> list[Fact]:
+        return self.happens(OrderScanned(do, text))
+
+    def ordered(self, do: Do, *things: object, text: str = "") -> list[Fact]:
+        """A registrar shows badge and command code, then what it needs: tube numbers and people."""
+        facts = self.badge() + self.order(do, text)
+        for thing in things:
+            facts += self.scan_label(str(thing)) if self.site.desk.awaits == "tube" else self.card(thing)
+        return facts
 
     def new_round(self) -> list[Fact]:
         return self.happens(RoundRequested())

@@ -12,6 +12,7 @@ from kiosk.events import RoundRequested
 from kiosk.frames import FrameError
 from kiosk.intake import Intake
 from kiosk.introduction import Introduction
+from kiosk.roster.clerk import Clerk, Piece, Wanted
 from kiosk.runner import Runner
 
 
@@ -26,6 +27,7 @@ class Counter:
         introduction: Introduction,
         printer: PrinterDriver | None,
         printer_trouble: Callable[[], str],
+        roster: Clerk,
     ) -> None:
         self._config = config
         self._runner = runner
@@ -33,6 +35,7 @@ class Counter:
         self._introduction = introduction
         self._printer = printer
         self._printer_trouble = printer_trouble
+        self._roster = roster
 
     async def answer(self, request: str, args: dict[str, Any]) -> dict[str, Any]:
         match request:
@@ -42,6 +45,10 @@ class Counter:
                 return await self._command_by_hand(msgspec.convert(args, control.SignedCommand).envelope)
             case "print-notice":
                 return self._print_notice(msgspec.convert(args, control.Notice))
+            case "roster-piece":
+                return await self._roster.take(msgspec.convert(args, Piece))
+            case "roster-missing":
+                return await self._roster.missing(msgspec.convert(args, Wanted), self._runner.site.registration)
             case "round-new":
                 return await self._new_round()
         raise KeyError(request)

@@ -49,6 +49,10 @@ class SealError(ValueError):
     """A key or a box cannot be used. The text never holds key material or personal data."""
 
 
+class NoKeyError(SealError):
+    """No digest can be made before a badge brings the key."""
+
+
 def _check(raw: bytes) -> bytes:
     return hashlib.sha256(raw).digest()[:_CHECK_BYTES]
 
@@ -170,6 +174,19 @@ def digest_key(provider: Literal["ram", "file"], path: Path | None = None) -> by
     return secrets.token_bytes(KEY_BYTES)
 
 
+def keep_digest_key(path: Path, key: bytes) -> None:
+    """Raises OSError."""
+    files.put(path, f"{_line('kg1', key)}\n".encode(), 0o600)
+
+
+def kept_digest_key(path: Path) -> bytes | None:
+    """The key `keep_digest_key` left there. Raises SealError, OSError."""
+    try:
+        return _parse("kg1", path.read_text("ascii"), KEY_BYTES)
+    except FileNotFoundError:
+        return None
+
+
 def ram_file(runtime_dir: Path, data_dir: Path) -> Path | None:
     """Where a secret of the kiosk at ``data_dir`` lies in memory only (tmpfs): in ``runtime_dir``, else in /dev/shm;
     None where neither is memory."""
@@ -196,25 +213,51 @@ def fingerprint(key: VerifyKey) -> str:
     return hashlib.sha256(bytes(key)).digest()[:8].hex(" ", 2)
 
 
+def key_name(key: bytes) -> bytes:
+    """8 bytes that tell one digest key from another and nothing of it."""
+    return hashlib.sha256(b"kiosk-digest-key" + key).digest()[:8]
+
+
 def normal_number(number: str) -> str:
     """A document number as it is compared: half-width, capitals, no blanks and dashes."""
     return re.sub(r"[\s\-]", "", unicodedata.normalize("NFKC", number)).upper()
 
 
+def pad(plain: bytes) -> bytes:
+    """To a multiple of 64 bytes, by ISO/IEC 7816-4: what is sealed does not tell the length of a name."""
+    return bytes(sodium_pad(plain, _PAD_BYTES))
+
+
+def unpad(padded: bytes) -> bytes:
+    """Raises SealError, a ValueError."""
+    try:
+        return bytes(sodium_unpad(padded, _PAD_BYTES))
+    except (CryptoError, ValueError, TypeError):
+        raise SealError("the padding is damaged") from None
+
+
 class Sealer(Private):
     """Turns people and codes into subjects. It cannot turn them back.
 
-    ``key``: 32 bytes; digests are equal only under the same key. ``prepare``, called while nobody waits, makes the key
-    pair of the next box and what it shares with the command post's: nearly all of the work, and the same for whoever
-    comes. They serve for one box and are forgotten with it.
+    ``key``: 32 bytes; digests are equal only under the same key; None until `use` gives one. ``prepare``, called while
+    nobody waits, makes the key pair of the next box and what it shares with the command post's: nearly all of the work,
+    and the same for whoever comes. They serve for one box and are forgotten with it.
     """
 
-    def __init__(self, public: PublicKeys, key: bytes) -> None:
-        if len(key) != KEY_BYTES:
-            raise SealError(f"a digest key has {KEY_BYTES} bytes")
+    def __init__(self, public: PublicKeys, key: bytes | None) -> None:
         self._public = bytes(public.seal)
-        self._key = key
         self._fresh: tuple[bytes, bytes] | None = None
+        self.use(key)
+
+    def use(self, key: bytes | None) -> None:
+        """Another key, or none. Raises SealError."""
+        if key is not None and len(key) != KEY_BYTES:
+            raise SealError(f"a digest key has {KEY_BYTES} bytes")
+        self._key = key
+
+    @property
+    def ready(self) -> bool:
+        return self._key is not None
 
     def prepare(self) -> None:
         """Makes ready for one box."""
@@ -225,6 +268,7 @@ class Sealer(Private):
         return public, crypto_box_beforenm(self._public, secret)
 
     def subject(self, person: Person) -> Subject:
+        """Raises NoKeyError, as all do that make a digest."""
         return Subject(self.digest(person.number), self._seal(msgspec.to_builtins(person)))
 
     def code(self, text: str, holder_number: str | None, kind: str) -> Subject:
@@ -235,25 +279,30 @@ class Sealer(Private):
         digest = self._digest(b"code", text) if holder_number is None else self.digest(holder_number)
         return Subject(digest, self._seal({"code": text, "kind": kind, "number": holder_number or ""}))
 
+    @property
+    def key_name(self) -> bytes:
+        """Of the key that digests are made with; b"" for none."""
+        return key_name(self._key) if self._key is not None else b""
+
     def digest(self, number: str) -> bytes:
         """16 bytes, keyed BLAKE2b; equal for one document number whichever kind of card or code shows it."""
         return self._digest(b"number", normal_number(number))
 
     def _digest(self, domain: bytes, text: str) -> bytes:
-        return hashlib.blake2b(text.encode(), digest_size=16, key=self._key, person=b"kiosk-" + domain).digest()
+        if (key := self._key) is None:
+            raise NoKeyError("no digest key: a badge brings it")
+        return hashlib.blake2b(text.encode(), digest_size=16, key=key, person=b"kiosk-" + domain).digest()
 
     def _seal(self, content: dict[str, str]) -> bytes:
         """As libsodium's crypto_box_seal does: the fresh public key, then the box under a nonce of both public keys."""
         (own, shared), self._fresh = self._fresh or self._pair(), None
         nonce = hashlib.blake2b(own + self._public, digest_size=crypto_box_NONCEBYTES).digest()
-        return own + crypto_box_easy_afternm(sodium_pad(msgspec.msgpack.encode(content), _PAD_BYTES), nonce, shared)
+        return own + crypto_box_easy_afternm(pad(msgspec.msgpack.encode(content)), nonce, shared)
 
 
 def open_box(private: PrivateKeys, box: bytes) -> dict[str, Any]:
     """What a subject's box holds: the fields of Person, or code, kind and number. Raises SealError."""
     try:
-        return msgspec.msgpack.decode(
-            sodium_unpad(SealedBox(private.unseal).decrypt(box), _PAD_BYTES), type=dict[str, Any]
-        )
+        return msgspec.msgpack.decode(unpad(SealedBox(private.unseal).decrypt(box)), type=dict[str, Any])
     except (CryptoError, msgspec.MsgspecError, ValueError, TypeError):
         raise SealError("the box was sealed to another key, or is damaged") from None

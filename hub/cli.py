@@ -18,6 +18,7 @@ from hub.intake import Intake, wall_ms
 from hub.receiver import Broker, Receiver
 from hub.report import Claim, JournalReport, opened, report
 from hub.store import Store, StoreError
+from hub.verdicts import Answers
 from kiosk import frames
 from kiosk.seal import PrivateKeys, SealError, fingerprint
 
@@ -26,6 +27,7 @@ _EXITS = """exit statuses:
   1   report: something does not add up (gaps, forks, a broken chain, two kiosks with one number);
       import: a file could not be used
   64  the command line is wrong
+  65  verdicts: the table has a wrong line; nothing of it was taken
   66  a file or folder that was named cannot be read
   70  the database failed while working; what was not acknowledged comes again
   78  the database or a key is not what it must be
@@ -71,13 +73,17 @@ def _run(options: argparse.Namespace) -> int:
         password_file=options.password_file,
         client_id=f"kiosk-hub-{store.epoch.hex()}",
     )
-    receiver = Receiver(Intake(store, private.public.kid), private.sign, broker)
+    answers = Answers(store, private)
+    apart = Store(options.db.with_suffix(".drill.db"), create=True)
+    intake, drills = Intake(store, private.public.kid), Intake(apart, private.public.kid, proper=store)
+    receiver = Receiver(intake, private.sign, broker, answers=answers, drills=drills)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: receiver.stop())
     try:
         receiver.run()
     finally:
         store.close()
+        apart.close()
     return 0
 
 
@@ -233,6 +239,9 @@ def _parser() -> argparse.ArgumentParser:
     bundling = commands.add_parser("bundle", help=text, description=text)
     bundling.set_defaults(command=cli_commands.make_bundle, db=None)
     cli_commands.add_bundle(bundling)
+
+    text = "Take in what is known of health codes: a CSV of code, colour (green, yellow, red) and holder's number."
+    cli_commands.add_verdicts(command("verdicts", cli_commands.verdicts, text, private=True))
 
     reporting = command("report", _report, "Tell per kiosk what is there and what does not add up.", private=False)
     reporting.add_argument("--json", action="store_true", help="one JSON object instead of text")

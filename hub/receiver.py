@@ -20,13 +20,15 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from hub import commands as outbox
 from hub.intake import Intake, Place, wall_ms
+from hub.verdicts import Answers
 from kiosk import frames
 
 log = logging.getLogger(__name__)
 
 GROUP = 100
 """Messages committed together at most."""
-_LEAVES = ("state", "facts", "incident", "result")
+_LEAVES = ("state", "facts", "incident", "result", "ask")
+_OF_DRILLS = ("state", "facts", "incident")
 _LOOK_S = 0.2
 _WINDOW = 200
 _MAX_PACKET = 2 << 20
@@ -51,19 +53,32 @@ class _Message(NamedTuple):
     mid: int
     qos: int
     connection: int
+    correlation: bytes
+
+    @property
+    def drill(self) -> bool:
+        return "/drill/" in self.topic
 
 
 class Receiver:
     """``at`` is called at each step, for tests that stop there: received, before-commit, after-commit, after-puback,
-    after-ack."""
+    after-ack. ``answers``: who answers questions; without it they stay unanswered. ``drills`` takes what comes of
+    drills, into a store of its own; without it nothing does."""
 
     def __init__(
-        self, intake: Intake, key: SigningKey, broker: Broker, at: Callable[[str], None] = lambda _step: None
+        self,
+        intake: Intake,
+        key: SigningKey,
+        broker: Broker,
+        at: Callable[[str], None] = lambda _step: None,
+        answers: Answers | None = None,
+        drills: Intake | None = None,
     ) -> None:
-        self._intake = intake
+        self._intake, self._drills = intake, drills
         self._key = key
         self._broker = broker
         self._at = at
+        self._answers = answers
         self._queue: queue.Queue[_Message] = queue.Queue(maxsize=1000)
         self._connection = 0
         self._newest = outbox.head(intake.store)
@@ -86,7 +101,10 @@ class Receiver:
                     group = [self._queue.get(timeout=_LOOK_S)]
                     while len(group) < GROUP and not self._queue.empty():
                         group.append(self._queue.get())
-                    self._take(group)
+                    group = [message for message in group if not self._is_answered(message)]
+                    self._take(self._intake, [message for message in group if not message.drill])
+                    if self._drills is not None:
+                        self._take(self._drills, [message for message in group if message.drill])
                 self._send_commands()
         finally:
             client.disconnect()
@@ -96,15 +114,29 @@ class Receiver:
         """From any thread or a signal handler."""
         self._stopping = True
 
-    def _take(self, group: list[_Message]) -> None:
+    def _is_answered(self, message: _Message) -> bool:
+        """Somebody stands at a desk and waits for it: a question goes ahead of all facts, and nothing is stored."""
+        if not message.topic.endswith("/ask"):
+            return False
+        if message.connection == self._connection:
+            self._client.ack(message.mid, message.qos)
+            if self._answers is not None and (said := self._answers.answer(message.topic, message.data)) is not None:
+                properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+                properties.CorrelationData = message.correlation
+                self._client.publish(said.topic, said.data, qos=1, properties=properties)
+        return True
+
+    def _take(self, intake: Intake, group: list[_Message]) -> None:
+        if not group:
+            return
         self._at("received")
         owed: dict[Place, None] = {}
-        with self._intake.store.transaction():
+        with intake.store.transaction():
             for message in group:
-                place = self._intake.take(message.topic, message.data)
+                place = intake.take(message.topic, message.data)
                 if place is not None:
                     owed[place] = None
-            acks = {place: self._intake.ack(place) for place in owed}
+            acks = {place: intake.ack(place) for place in owed}
             self._at("before-commit")
         self._at("after-commit")
         for message in group:
@@ -114,7 +146,7 @@ class Receiver:
         if group[-1].connection == self._connection:
             for (site, kiosk, _), ack in acks.items():
                 data = frames.pack_ack(ack, self._key)
-                self._client.publish(frames.topic(site, kiosk, "ack"), data, qos=1, retain=True)
+                self._client.publish(intake.topic(site, kiosk, "ack"), data, qos=1, retain=True)
         self._at("after-ack")
 
     def _send_commands(self) -> None:
@@ -146,7 +178,10 @@ class Receiver:
                 log.error("the broker refuses the receiver: %s", reason)
                 return
             self._connection += 1
-            client.subscribe([(frames.topic("+", "+", leaf), SubscribeOptions(qos=1)) for leaf in _LEAVES])
+            topics = [frames.topic("+", "+", leaf) for leaf in _LEAVES]
+            if self._drills is not None:
+                topics += [frames.topic("+", "+", leaf, drill=True) for leaf in _OF_DRILLS]
+            client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in topics])
 
         def on_subscribe(_c: Client, _u: Any, _mid: int, reasons: list[ReasonCode], _p: Any) -> None:
             refused = [str(reason) for reason in reasons if reason.is_failure]
@@ -156,8 +191,8 @@ class Receiver:
                 log.info("receiving from %s:%s", broker.host, broker.port)
 
         def on_message(_c: Client, _u: Any, message: MQTTMessage) -> None:
-            data = bytes(message.payload)
-            self._queue.put(_Message(message.topic, data, message.mid, message.qos, self._connection))
+            data, correlation = bytes(message.payload), getattr(message.properties, "CorrelationData", b"")
+            self._queue.put(_Message(message.topic, data, message.mid, message.qos, self._connection, correlation))
 
         def on_publish(_c: Client, _u: Any, _mid: int, reason: ReasonCode, _p: Any) -> None:
             if reason.is_failure:

@@ -10,21 +10,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+
 from kiosk import (
     __version__,
     control,
-    data_folder,
     devices,
     enrolment,
     health,
     issue_folder,
+    on_duty,
     requests,
+    round_key,
     seal,
 )
 from kiosk.clock import SystemClock
 from kiosk.config import Config
 from kiosk.counter import Counter
-from kiosk.data_folder import Place
 from kiosk.events import (
     ButtonPressed,
     CardFailed,
@@ -35,12 +37,12 @@ from kiosk.events import (
     Tick,
 )
 from kiosk.facts import Fact, IncidentRaised
+from kiosk.flows.release import group_size
 from kiosk.frames import FrameError
 from kiosk.hands import Hands
 from kiosk.intake import Intake
 from kiosk.introduction import Introduction
 from kiosk.journal import StorageFault
-from kiosk.journal_thread import JournalThread
 from kiosk.machine import Machine
 from kiosk.neighbours import Doubles, Neighbours
 from kiosk.notify import Notifier
@@ -49,8 +51,10 @@ from kiosk.panel import Panel, show
 from kiosk.provision import reasons
 from kiosk.provision.apply import REQUEST
 from kiosk.provision.shown import Shown
+from kiosk.records import Records, open_records
+from kiosk.roster.clerk import Clerk
+from kiosk.roster.shelf import Shelf
 from kiosk.runner import Runner
-from kiosk.site import SCHEMA, Setup, Site, refold
 from kiosk.update.attempt import Places
 from kiosk.uplink import Uplink
 
@@ -73,20 +77,25 @@ class AlreadyRunningError(OSError):
 class Kiosk:
     """One running kiosk. Make it with `open`."""
 
-    def __init__(self, config: Config, place: Place, journal: JournalThread, site: Site) -> None:
+    def __init__(self, config: Config, records: Records) -> None:
         self._config = config
-        self._place = place
+        self._records = records
         self._closing = contextlib.AsyncExitStack()
-        self._journal = journal
+        self._journal = journal = records.journal
+        self._drill = bool(records.site.setup.drill)
         self._clock = SystemClock()
         data_dir, runtime_dir = config.kiosk.data_dir, config.kiosk.runtime_dir
-        if config.seal.digest_key == "file":
-            key_file: Path | None = config.seal.digest_key_file or data_dir / "digest.key"
-        else:
-            key_file = seal.ram_file(runtime_dir, data_dir)
         public = seal.PublicKeys.parse(config.seal.public_key)
-        sealer = seal.Sealer(public, seal.digest_key(config.seal.digest_key, key_file))
-        self._intake = Intake(config.health_code_formats, config.site.code, sealer, public.verify)
+        sealer, self._round_key = round_key.open_sealer(config, records.site.staff.key, keep=not self._drill)
+        device = seal.device_key(data_dir / "device.key")
+        formats, site_code = config.health_code_formats, config.site.code
+        signers, every = (public.verify, device.verify_key), config.policy.every_days
+        shelf = Shelf(data_dir, site_code, signers, lambda: sealer.key_name, every)
+        shelf.load()
+        self._roster = Clerk(shelf, site_code, self._clock, sealer, public.seal, device)
+        self._intake = Intake(
+            formats, site_code, sealer, public.verify, self._round_key, shelf.listed, drill=self._drill
+        )
         self._issues = health.Issues()
         self._machine = Machine(data_dir)
         self._look = self._machine.look()
@@ -102,35 +111,44 @@ class Kiosk:
         self._trial = Places(run=runtime_dir.parent).trial
         self._on_trial = self._trial.exists()
         self._counts = asyncio.Event()
-        if place.older is None:
+        if not records.on_trial:
             self._counts.set()
-        device = seal.device_key(data_dir / "device.key")
         self._proof = enrolment.proof(config.seal.token, device.verify_key)
         self._shown = Shown(public.verify)
         self._stop = asyncio.Event()
-        self._introduction = Introduction(config, device, journal, self._printer)
-        site_code, number = config.site.code, config.kiosk.number
+        self._ended = False
+        self._introduction = Introduction(config, device, records.proper or journal, self._printer)
+        number = config.kiosk.number
         self._doubles = Doubles(site_code, number, bytes(device.verify_key))
         self._neighbours: Neighbours | None = None
         if config.kiosk.beacon:
             self._neighbours = Neighbours(site_code, number, device, self._clock.now().boot, self._doubles)
         self._uplink: Uplink | None = None
+        self._uplinks: list[Uplink] = []
         if config.mqtt is not None:
-            self._uplink = Uplink(
-                config.mqtt,
-                site_code,
-                number,
-                journal,
-                device,
-                public,
-                self._describe,
-                command=self._command,
-                double=lambda key: self._doubles.heard(key, "from the broker"),
-            )
-        self._hands = Hands(config, self._clock, self._intake, device, self._printer, self._uplink, self._post)
-        self._runner = Runner(site, journal, self._clock, self._intake, self._hands.carry_out, self._changed)
+            self._uplinks = [
+                Uplink(
+                    config.mqtt,
+                    site_code,
+                    number,
+                    each,
+                    device,
+                    public,
+                    self._describe,
+                    command=self._command,
+                    double=lambda key: self._doubles.heard(key, "from the broker"),
+                    drill=self._drill and each is journal,
+                )
+                for each in (journal, records.proper)
+                if each is not None
+            ]
+            self._uplink = self._uplinks[0]
+        self._hands = Hands(
+            config, self._clock, self._intake, device, self._printer, self._uplink, self._post, drill=self._drill
+        )
+        self._runner = Runner(records.site, journal, self._clock, self._intake, self._hands.carry_out, self._changed)
         self._counter = Counter(
-            config, self._runner, self._intake, self._introduction, self._printer, self._printer_trouble
+            config, self._runner, self._intake, self._introduction, self._printer, self._printer_trouble, self._roster
         )
 
     @classmethod
@@ -142,38 +160,47 @@ class Kiosk:
         async with contextlib.AsyncExitStack() as closing:
             closing.callback(os.close, _locked(config.kiosk.data_dir))
             trial = Places(run=config.kiosk.runtime_dir.parent).trial.exists()
-            place = data_folder.prepare(config.kiosk.data_dir, trial=trial)
-            journal = await JournalThread.open(place.journal)
-            closing.push_async_callback(journal.close)
-            kiosk = cls(config, place, journal, await _folded(journal, Setup.of(config)))
+            kiosk = cls(config, await open_records(config, closing, trial=trial))
             kiosk._closing = closing.pop_all()
         return kiosk
 
-    async def run(self) -> None:
-        """Works until SIGTERM or SIGINT, or until root has made another configuration; leaves everything in order."""
+    async def run(self) -> bool:
+        """Works until SIGTERM or SIGINT, until root has made another configuration, or until a drill begins or ends;
+        leaves everything in order. Whether it is to be opened again."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._end)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(work) for work in self._work()]
                 await self._stop.wait()
-                self._notifier.stopping()
+                if self._ended:
+                    self._notifier.stopping()
                 for task in tasks:
                     task.cancel()
         finally:
             await self._closing.aclose()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+        return not self._ended
+
+    def _end(self) -> None:
+        self._ended = True
+        self._stop.set()
 
     def _work(self) -> list[Any]:
-        work = [self._runner.run(__version__, self._journal.kept), self._tick(), self._watch_machine()]
+        work = [
+            self._runner.run(__version__, self._journal.kept, self._records.drilled),
+            self._tick(),
+            self._watch_machine(),
+        ]
         work += [driver.run() for driver in self._drivers]
         work.append(control.serve(self._config.kiosk.runtime_dir / control.NAME, self._counter.answer))
         work.append(self._notifier.heartbeat(self._alive))
         work.append(self._introduce())
         if self._neighbours is not None:
             work.append(self._neighbours.run())
-        if self._uplink is not None:
-            work.append(self._ship(self._uplink))
+        work += [self._ship(uplink) for uplink in self._uplinks]
         return work
 
     # What comes in ------------------------------------------------------------------------------------------------
@@ -205,9 +232,10 @@ class Kiosk:
             self._told = issue_folder.remembered(told, self._config.kiosk.data_dir)
             self._look_at_trial()
             self._hear_answers()
+            await self._roster.look(self._runner.site.registration)
             if self._hands.provisioned_anew and not (self._config.kiosk.runtime_dir / REQUEST).exists():
                 log.info("root has taken the provisioning: the service manager starts this kiosk again")
-                self._stop.set()
+                self._end()
             if self._uplink is not None:
                 with contextlib.suppress(StorageFault):
                     self._oldest_unacked_ms = await self._uplink.oldest_ms()
@@ -225,7 +253,7 @@ class Kiosk:
         on_trial = self._trial.exists()
         if self._on_trial and not on_trial:
             try:
-                self._place.take_over()
+                self._records.take_over()
             except OSError as error:
                 log.error("on trial still, the records cannot be taken over: %s", error)
                 return
@@ -257,6 +285,9 @@ class Kiosk:
     # What goes out ------------------------------------------------------------------------------------------------
 
     def _changed(self, facts: Sequence[Fact]) -> None:
+        if self._runner.ready and self._runner.site.away:
+            log.info("a drill begins or ends: the kiosk is opened again")
+            self._stop.set()
         self._around = self._around.learned(facts)
         if facts:
             self._show()
@@ -274,12 +305,21 @@ class Kiosk:
         link: Literal["off", "online", "offline"] = "off"
         if uplink is not None:
             link = "online" if uplink.connected else "offline"
+        self._around = msgspec.structs.replace(self._around, shifts=on_duty.long(site, at))
+        keyless = self._round_key is not None and self._round_key.missing
+        on_duty_issues = on_duty.issues(site, at, key_missing=keyless)
         vitals = health.Vitals(
             ready=runner.ready and not runner.storage_fault and not self._on_trial,
+            drill=site.setup.drill,
             people=site.registration.people,
             members=site.release.open.people,
-            group_size=site.setup.policy.group_size,
+            group_size=group_size(site),
             waiting=site.release.waiting,
+            waiting_cap=site.setup.queue.waiting_cap,
+            door_closed=site.release.is_full(site.setup.queue.waiting_cap),
+            wait_limit_s=site.setup.queue.oldest_wait_min * 60,
+            pace=site.release.pace.per_hour(at),
+            proposed_group=site.release.pace.proposed_group(site.setup.policy.pool_size, at),
             oldest_wait_s=at.since(site.release.oldest) // 1000 if site.release.oldest is not None else 0,
             tubes_closed=site.pooling.closed,
             unlabelled=len(site.labelling.wanted),
@@ -299,7 +339,14 @@ class Kiosk:
             clock_step_ms=self._around.clock_step_ms,
             disk_free=self._look.disk_free,
             written=self._look.written,
-            machine=self._look.issues | self._told | self._place.issues | self._doubles.issues(),
+            roster=self._roster.progress,
+            machine=self._look.issues
+            | self._told
+            | self._records.issues
+            | self._doubles.issues()
+            | self._roster.issues
+            | on_duty_issues,
+            shift=on_duty.status(site, at),
         )
         issues = self._issues.update(health.check(vitals), at.wall)
         self._status.write(health.status(vitals, issues))
@@ -332,14 +379,3 @@ def _locked(folder: Path) -> int:
         os.close(lock)
         raise AlreadyRunningError(f"another kiosk is running on {folder}: stop it first") from None
     return lock
-
-
-async def _folded(journal: JournalThread, setup: Setup) -> Site:
-    """The state the journal tells, from its snapshot onward where one fits."""
-    site, after = Site(setup), 0
-    if (saved := await journal.snapshot(SCHEMA)) is not None:
-        with contextlib.suppress(ValueError):
-            site, after = Site.load(setup, saved[1]), saved[0]
-    while entries := await journal.entries(after):
-        site, after = refold(site, entries), entries[-1][0]
-    return site

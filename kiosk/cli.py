@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kiosk import __version__
+from kiosk.plan import cli as plan
 from kiosk.provision import cli as provision
+from kiosk.roster import cli as roster
 from kiosk.update import cli as update
 
 OK, FAILED, NOT_RUNNING, BAD_CONFIG = 0, 1, 3, 78
@@ -87,6 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     tube.add_argument("number", nargs="+", help="16 digits; blanks between the groups are allowed")
     provisioning = "tell a kiosk who it is: make files and codes, take them, wait for them"
     provision.add_commands(add("provision", provision.run, provisioning, config=False))
+    listing = "who is expected at this site: check a table, import it, tell who has not come"
+    roster.add_commands(add("roster", roster.run, listing, config=False), DEFAULT_CONFIG)
     updating = "write an update into the slot that does not run, try it, keep it or go back"
     update.add_commands(add("update", update.run, updating, config=False), DEFAULT_CONFIG)
     carry_out = add("carry-out", _carry_out, "do what a signed command asks for (as root, by its unit)")
@@ -95,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     signed.add_argument("file", type=Path)
     shell = add("shell", _shell, "end the remote shell, or tidy up after it", config=False)
     shell.add_argument("action", choices=["close", "closed"])
+    planning = "tell how many tables a site needs, how long people wait and what is used up: the flows in virtual time"
+    plan.add_commands(add("plan", plan.run, planning, config=False))
     simulate = add("simulate", _simulate, "let simulated residents come by this very kiosk", config=False)
     simulate.set_defaults(wrong_call=simulate.error)
     simulate.add_argument("--residents", type=_people, default=34, metavar="N", help="how many come (default 34)")

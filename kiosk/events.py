@@ -3,7 +3,7 @@ and only that reaches the flows: personal data in clear ends there."""
 
 import msgspec
 
-from kiosk.domain import Colour, Do, DocumentKind, Listed, Person, Private, Reason, Role, Subject
+from kiosk.domain import Colour, Do, DocumentKind, Drilled, Field, Listed, Person, Private, Reason, Role, Subject
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -27,6 +27,12 @@ class CardFailed(Event, frozen=True):
 
 class CodeScanned(Private, Event, frozen=True):
     """The scanner delivered one text, terminator removed."""
+
+    text: str
+
+
+class NumberTyped(Private, Event, frozen=True):
+    """What was typed on the keypad, without the Enter: digits and X."""
 
     text: str
 
@@ -78,10 +84,12 @@ class Tick(Event, frozen=True):
 
 
 class PowerOn(Event, frozen=True):
-    """The daemon came up, and the journal is folded. ``kept``: journals set aside here because they were damaged."""
+    """The daemon came up, and the journal is folded. ``kept``: journals set aside here because they were damaged;
+    ``drilled``: the drill that this journal knows of is over."""
 
     version: str
     kept: int = 0
+    drilled: Drilled | None = None
 
 
 class CommandAnswered(Event, frozen=True):
@@ -98,20 +106,50 @@ class CommandAnswered(Event, frozen=True):
 
 class CardPresented(Event, frozen=True):
     """A valid card, sealed. ``expired``: accepted, but its validity has ended. ``listed``: the person is on the
-    roster."""
+    roster. ``typed``: a volunteer has typed its number. ``has``: what is now known of the person."""
 
     subject: Subject
     document: DocumentKind
     expired: bool = False
     listed: Listed | None = None
+    typed: bool = False
+    has: tuple[Field, ...] = (Field.NAME, Field.NUMBER)
 
 
 class CodePresented(Event, frozen=True):
-    """A code, sealed. ``holder``: digest of the person the code names, where its format tells."""
+    """A code, sealed. ``holder``: digest of the person the code names, where its format tells. ``ask``: its colour is
+    the command post's to say; ``answers``: who can be asked right now. ``has``: what it tells of its holder."""
 
     subject: Subject
     colour: Colour
     holder: bytes | None = None
+    ask: bool = False
+    answers: bool = False
+    has: tuple[Field, ...] = ()
+
+
+class ContactPresented(Event, frozen=True):
+    """A registration code or a typed phone number, sealed. ``holder``: digest of whom it names, if it does."""
+
+    subject: Subject
+    holder: bytes | None = None
+    has: tuple[Field, ...] = (Field.PHONE,)
+
+
+class VerdictArrived(Event, frozen=True):
+    """What the command post says of a code it was asked about. ``code``: its digest; ``holder``: digest of the person
+    it belongs to, where that is known."""
+
+    code: bytes
+    colour: Colour
+    holder: bytes | None = None
+
+
+class CardMinted(Private, Event, frozen=True):
+    """A new code card of paper; ``text`` is to be printed on it."""
+
+    subject: Subject
+    text: str
 
 
 class TubeScanned(Event, frozen=True):
@@ -122,7 +160,8 @@ class TubeScanned(Event, frozen=True):
 
 class CommandArrived(Event, frozen=True):
     """An order that the command post has signed. ``to``: the kiosk it is for, 0 for all of ``site``; ``until``: ms
-    since 1970 UTC; ``via``: "uplink", "code" or "file"; ``fault``: why this version cannot obey it, or ""."""
+    since 1970 UTC; ``via``: "uplink", "code" or "file"; ``fault``: why this version cannot obey it, or "";
+    ``revoked``: badges it puts out of use."""
 
     site: str
     to: int
@@ -133,15 +172,20 @@ class CommandArrived(Event, frozen=True):
     digest: bytes
     via: str
     fault: str = ""
+    revoked: tuple[int, ...] = ()
 
 
 class BadgePresented(Event, frozen=True):
-    """A staff badge that the command post has signed for this site. ``since`` and ``until``: ms since 1970 UTC."""
+    """A staff badge that the command post has signed for this site. ``since`` and ``until``: ms since 1970 UTC;
+    ``drills``: sessions the command post attests; ``key``: the name of the digest key it brought, which the intake has;
+    b"": none."""
 
     badge: int
     role: Role
     since: int
     until: int
+    drills: int = 3
+    key: bytes = b""
 
 
 class OrderScanned(Event, frozen=True):

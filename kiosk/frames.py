@@ -23,9 +23,10 @@ MAX_PLAIN = 1 << 20
 MAX_HELD = 64
 """Ranges an acknowledgement names as missing; more follow when these are filled."""
 
-_FRAME = b"kiosk-frame-1\0"
+_FRAME = {False: b"kiosk-frame-1\0", True: b"kiosk-drill-frame-1\0"}
 _ACK = b"kiosk-ack-1\0"
-_STATE = b"kiosk-state-1\0"
+_STATE = {False: b"kiosk-state-1\0", True: b"kiosk-drill-state-1\0"}
+"""By whether it is of a drill: what is signed for one stream is worth nothing in the other."""
 
 Seq = Annotated[int, Meta(ge=0, lt=1 << 62)]
 Epoch = Annotated[bytes, Meta(min_length=8, max_length=8)]
@@ -135,9 +136,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     proof: Annotated[bytes, Meta(min_length=16, max_length=16)] | msgspec.UnsetType = msgspec.UNSET
 
 
-def topic(site: str, kiosk: int | str, leaf: str) -> str:
+def topic(site: str, kiosk: int | str, leaf: str, *, drill: bool = False) -> str:
     """``leaf``: facts, ack, state, incident, command, result; ask and answer are reserved."""
-    return f"kiosk/v1/{site}/{kiosk}/{leaf}"
+    return f"kiosk/v1/{site}/{kiosk}/{'drill/' if drill else ''}{leaf}"
 
 
 def genesis(epoch: bytes) -> bytes:
@@ -160,7 +161,15 @@ def fitting(rows: Sequence[Row]) -> int:
 
 
 def pack(
-    rows: Sequence[Row], *, site: str, kiosk: int, epoch: bytes, prev: bytes, kid: bytes, key: SigningKey
+    rows: Sequence[Row],
+    *,
+    site: str,
+    kiosk: int,
+    epoch: bytes,
+    prev: bytes,
+    kid: bytes,
+    key: SigningKey,
+    drill: bool = False,
 ) -> bytes:
     """A signed frame of neighbouring journal rows; ``prev`` is the chain of the row before them."""
     if not 1 <= len(rows) <= MAX_FACTS:
@@ -179,7 +188,7 @@ def pack(
         kid=kid,
         facts=zlib.compress(plain, 1),
     )
-    return sign(_FRAME, frame, key)
+    return sign(_FRAME[drill], frame, key)
 
 
 def peek(data: bytes) -> Frame:
@@ -187,9 +196,9 @@ def peek(data: bytes) -> Frame:
     return claim(data, Frame)
 
 
-def unpack(data: bytes, key: VerifyKey) -> Frame:
+def unpack(data: bytes, key: VerifyKey, *, drill: bool = False) -> Frame:
     """The frame, its signature verified. Its facts come out by ``unfold``. Raises FrameError."""
-    return verify(_FRAME, data, Frame, key)
+    return verify(_FRAME[drill], data, Frame, key)
 
 
 def pack_ack(ack: Ack, key: SigningKey) -> bytes:
@@ -203,14 +212,14 @@ def unpack_ack(data: bytes, key: VerifyKey) -> Ack:
     return ack
 
 
-def pack_state(state: State, key: SigningKey) -> bytes:
-    return sign(_STATE, state, key)
+def pack_state(state: State, key: SigningKey, *, drill: bool = False) -> bytes:
+    return sign(_STATE[drill], state, key)
 
 
-def unpack_state(data: bytes) -> State:
+def unpack_state(data: bytes, *, drill: bool = False) -> State:
     """The state, signed by the very key it names: proof that the sender holds it, not that it is the right one."""
     state = claim(data, State)
-    return verify(_STATE, data, State, VerifyKey(state.key))
+    return verify(_STATE[drill], data, State, VerifyKey(state.key))
 
 
 class _Versioned(msgspec.Struct):

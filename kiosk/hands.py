@@ -1,16 +1,19 @@
 """What the flows order is carried out here, after the commit: labels, and what others must be told or given."""
 
+import asyncio
 import logging
+from collections.abc import Iterable
 
 from nacl.signing import SigningKey
 
-from kiosk import commands, files, requests
+from kiosk import box_label, commands, files, manifest, requests
 from kiosk.clock import Clock
-from kiosk.config import Config, Printer
+from kiosk.config import Config, CustodyRules, Printer
 from kiosk.devices import PrinterDriver
+from kiosk.domain import Handover
 from kiosk.drivers.base import Post
 from kiosk.events import PrintFailed, PrintSucceeded
-from kiosk.facts import Obey, Order, PrintLabel, Provision, TellResult
+from kiosk.facts import Obey, Order, PrintLabel, PrintManifest, PrintMissing, Provision, TellResult, UseKey
 from kiosk.intake import Intake
 from kiosk.provision.apply import REQUEST
 from kiosk.uplink import Uplink
@@ -19,7 +22,8 @@ log = logging.getLogger(__name__)
 
 
 class Hands:
-    """Does what is ordered. ``provisioned_anew``: root has been handed another configuration."""
+    """Does what is ordered. ``provisioned_anew``: root has been handed another configuration. ``drill``: every label
+    says so."""
 
     def __init__(
         self,
@@ -30,6 +34,8 @@ class Hands:
         printer: PrinterDriver | None,
         uplink: Uplink | None,
         post: Post,
+        *,
+        drill: bool = False,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -38,12 +44,21 @@ class Hands:
         self._printer = printer
         self._uplink = uplink
         self._post = post
+        self._drawing: set[asyncio.Task[None]] = set()
+        self._drill = drill
         self.provisioned_anew = False
 
     def carry_out(self, order: Order) -> None:
         match order:
             case PrintLabel():
                 self._print(order)
+            case UseKey():
+                self._intake.use_key(order.key)
+            case PrintManifest():
+                self._print_manifest(order.handover)
+            case PrintMissing():
+                pages = box_label.missing(order.tubes, order.needs)
+                self._print_pages(f"missing {order.consignment}", pages)
             case Obey():
                 self._hand_over(order)
             case TellResult():
@@ -100,6 +115,7 @@ class Hands:
             specimen=self._config.policy.specimen,
             name=(self._intake.name(order.name_of) or "") if order.size == 1 else "",
             reprint=order.attempt > 1,
+            drill=self._drill,
         )
         try:
             image = render(label, config.label_mm, config.dpi)
@@ -108,3 +124,28 @@ class Hands:
         except ValueError as error:
             log.error("label of tube %s: %s", order.tube, error)
             self._post(PrintFailed(order.tube, order.attempt, "the label cannot be drawn"))
+
+    def _print_manifest(self, handover: Handover) -> None:
+        site, number = self._config.site, 0 if self._drill else self._config.kiosk.number
+        rules = self._config.custody or CustodyRules()
+        signed = manifest.pack(handover, site.code, site.name, number, self._device_key)
+        name = manifest.box_name(site.code, number, handover.number)
+        pages = box_label.pages(handover, name, site.name, signed, rules.limit_min, drill=self._drill)
+        self._print_pages(f"box {name}", pages)
+
+    def _print_pages(self, job: str, pages: Iterable[box_label.Page]) -> None:
+        """One page after the other, so that who comes meanwhile is not kept waiting."""
+        task = asyncio.get_running_loop().create_task(self._draw(job, pages))
+        self._drawing.add(task)
+        task.add_done_callback(self._drawing.discard)
+
+    async def _draw(self, job: str, pages: Iterable[box_label.Page]) -> None:
+        from kiosk.notices import notice
+
+        config = self._config.devices.printer
+        if self._printer is None or not isinstance(config, Printer):
+            return
+        for number, page in enumerate(pages, 1):
+            image = notice(page.title, page.lines, config.label_mm, config.dpi, code=page.code)
+            self._printer.submit(f"{job}:{number}", 1, image)
+            await asyncio.sleep(0)

@@ -28,21 +28,31 @@ STALLED_MS = 20_000
 class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the checks and the status look at.
 
-    ``devices``: name to whether it is online, without those that are "none". ``waiting``: people registered and not
-    yet released; ``unlabelled``: closed tubes whose label is not confirmed. ``printer_needs``: why the printer is off
-    line or the last label failed, or "". ``panel_fault``: a jammed button. ``uplink``: "off" without [mqtt];
+    ``drill``: which one goes on, or 0. ``devices``: name to whether it is online, without those that are "none".
+    ``waiting``: people registered and not yet released; ``waiting_cap``: as many as may, 0 for any number;
+    ``door_closed``: so many wait; ``wait_limit_s``: the longest that anybody should, 0 for any time. ``pace``: people
+    who came and who went, an hour, None until it is known; ``proposed_group``: the group size it suggests, 0 for none.
+    ``unlabelled``: closed tubes whose label is not confirmed. ``printer_needs``: why the printer is off line or the
+    last label failed, or "". ``panel_fault``: a jammed button. ``uplink``: "off" without [mqtt];
     ``uplink_issue``: what the broker or the command post refuses; ``oldest_unacked_ms``: age of the oldest fact not
     acknowledged. ``clock_step_ms``: the last jump of the wall clock since the start. ``set_aside``: the damaged or
     foreign journal found at the start. ``disk_free``: bytes; ``written``: bytes the card took in the last day; None:
     unknown. ``machine``: issues, code to hint, that others have found (`kiosk.machine`, `kiosk.issue_folder`).
+    ``shift``: who is on shift, by badge (`kiosk.on_duty`). ``roster``: how many of it have come (`kiosk.roster`).
     """
 
     ready: bool = False
+    drill: int = 0
     people: int = 0
     members: int = 0
     group_size: int = 10
     waiting: int = 0
+    waiting_cap: int = 0
+    door_closed: bool = False
     oldest_wait_s: int = 0
+    wait_limit_s: int = 0
+    pace: tuple[int, int] | None = None
+    proposed_group: int = 0
     tubes_closed: int = 0
     unlabelled: int = 0
     groups_released: int = 0
@@ -62,6 +72,8 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     disk_free: int | None = None
     written: int | None = None
     machine: dict[str, str] = {}
+    shift: list[dict[str, Any]] = []
+    roster: dict[str, Any] | None = None
 
 
 class Issue(msgspec.Struct, frozen=True):
@@ -72,25 +84,33 @@ class Issue(msgspec.Struct, frozen=True):
     hint: str
 
 
+WAIT_LONG = "wait-long"
+"""Somebody waits too long (rule Q3)."""
+
 _FOR_THE_TECHNICIAN = frozenset(
     {
+        "badge-key",
         "board-moved",
         "card-writes",
         "clock-stepped",
         "clock-untrusted",
         "data-repaired",
         "digest-key-file",
+        "driver-due",
         "journal-rolled-back",
         "journal-set-aside",
         "shell-open",
+        "shift-long",
+        "shift-reminder",
         "slot-damaged",
         "under-voltage-past",
         "update-failed",
         "update-trial",
         "uplink-offline",
+        WAIT_LONG,
     }
 )
-"""The kiosk works and loses nothing: these wait for the technician's next visit."""
+"""The kiosk works and loses nothing: these wait for the technician's next visit, or have a lamp of their own."""
 
 
 def desk_faults(issues: tuple[Issue, ...]) -> tuple[str, ...]:
@@ -112,6 +132,10 @@ def _check(v: Vitals) -> Iterator[tuple[str, str]]:
             yield f"{name}-offline", f"{why}check the cable and power of devices.{name}; `kiosk check` names its port"
     if v.printer_needs and v.devices.get("printer", False):
         yield "printer-help", f"the printer needs help: {v.printer_needs}"
+    if v.wait_limit_s and v.oldest_wait_s >= v.wait_limit_s:
+        minutes = v.oldest_wait_s // 60
+        hint = "release what is ready, close a short group, or open another table"
+        yield WAIT_LONG, f"somebody has waited for {minutes} min: {hint}"
     if v.panel_fault:
         yield "panel-button", v.panel_fault
     if v.uplink_issue:
@@ -157,10 +181,15 @@ def status(vitals: Vitals, issues: tuple[Issue, ...]) -> dict[str, Any]:
     """The status as others read it (`kiosk status --json`, the status file, the retained topic). No personal data."""
     return {
         "ready": vitals.ready,
+        "drill": vitals.drill,
         "people": vitals.people,
         "group": {"members": vitals.members, "size": vitals.group_size},
         "waiting": vitals.waiting,
+        "waiting_cap": vitals.waiting_cap,
+        "door": "closed" if vitals.door_closed else "open",
         "oldest_wait_s": vitals.oldest_wait_s,
+        "pace_per_hour": {"came": vitals.pace[0], "went": vitals.pace[1]} if vitals.pace is not None else None,
+        "proposed_group": vitals.proposed_group or None,
         "tubes_closed": vitals.tubes_closed,
         "unlabelled": vitals.unlabelled,
         "groups_released": vitals.groups_released,
@@ -168,6 +197,8 @@ def status(vitals: Vitals, issues: tuple[Issue, ...]) -> dict[str, Any]:
         "devices": {name: "online" if online else "offline" for name, online in vitals.devices.items()},
         "uplink": vitals.uplink,
         "clock": vitals.trust.name.lower(),
+        "shift": vitals.shift,
+        "roster": vitals.roster,
         "card": {"free": vitals.disk_free, "written": vitals.written},
         "issues": [msgspec.structs.asdict(issue) for issue in issues],
     }
@@ -239,14 +270,17 @@ def _started(pid: int) -> int | None:
 def format_status(status: dict[str, Any]) -> str:
     """The status as plain text for a technician at a console."""
     ready = "ready" if status["ready"] else "NOT READY"
+    if status["drill"]:
+        ready += f", DRILL {status['drill']} (演练): nothing of it counts"
     group, journal = status["group"], status["journal"]
     unsent = journal["seq"] - journal["acked"]
     lines = [
         f"kiosk      {status['state']}, {ready}",
         f"people     {status['people']}",
         f"group      {group['members']} of {group['size']}",
-        f"waiting    {status['waiting']} people, the first for {status['oldest_wait_s'] // 60} min",
+        f"waiting    {status['waiting']} people, the first for {status['oldest_wait_s'] // 60} min{_door(status)}",
         f"released   {status['groups_released']} groups",
+        f"pace       {_pace(status)}",
         f"tubes      {status['tubes_closed']} closed, {status['unlabelled']} without label",
         f"journal    {journal['seq']} facts, {journal['acked']} acknowledged, {unsent} to send",
         f"uplink     {status['uplink']}",
@@ -254,12 +288,32 @@ def format_status(status: dict[str, Any]) -> str:
         f"card       {_mb(status['card']['free'])} free, {_mb(status['card']['written'])} written in the last day",
         "devices    " + (", ".join(f"{name} {state}" for name, state in status["devices"].items()) or "none"),
     ]
+    on_shift = [f"{each['badge']} {each['role']}{_supervised(each)}" for each in status["shift"]]
+    lines.append(f"on shift   {', '.join(on_shift) or 'nobody signed on'}")
+    if (roster := status["roster"]) is not None:
+        lines.append(f"roster     {roster['done']} of {roster['total']} came, {roster['percent']} % of who is not away")
     issues = status["issues"]
     lines.append(f"issues     {len(issues) or 'none'}")
     for issue in issues:
         since = time.strftime("%Y-%m-%d %H:%M", time.localtime(issue["since"] / 1000))
         lines.append(f"  {issue['code']} since {since}: {issue['hint']}")
     return "\n".join(lines)
+
+
+def _door(status: dict[str, Any]) -> str:
+    return f", the door is closed (at most {status['waiting_cap']})" if status["door"] == "closed" else ""
+
+
+def _pace(status: dict[str, Any]) -> str:
+    pace, group = status["pace_per_hour"], status["proposed_group"]
+    if pace is None:
+        return "not known yet"
+    proposed = f", suggests groups of {group}" if group not in (None, status["group"]["size"]) else ""
+    return f"{pace['came']} people an hour come, {pace['went']} go{proposed}"
+
+
+def _supervised(shift: dict[str, Any]) -> str:
+    return " (supervised)" if shift["supervised"] else ""
 
 
 def _mb(count: int | None) -> str:

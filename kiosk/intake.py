@@ -3,15 +3,16 @@ goes on. Names needed for a single tube's label stay in RAM until the label is p
 
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
 from nacl.signing import VerifyKey
 
-from kiosk import commands, identity, recognise
+from kiosk import badges, commands, identity, recognise
 from kiosk.config import HealthCodeFormat
-from kiosk.domain import Colour, Person, Reason, Stamp
+from kiosk.domain import Colour, Listed, Person, Reason, Stamp
 from kiosk.events import (
+    BadgePresented,
     CardFailed,
     CardPresented,
     CardRead,
@@ -20,11 +21,13 @@ from kiosk.events import (
     CodeScanned,
     CommandArrived,
     Event,
+    OrderScanned,
     TubeScanned,
     Unusable,
 )
 from kiosk.frames import FrameError
-from kiosk.seal import Sealer
+from kiosk.round_key import RoundKey
+from kiosk.seal import NoKeyError, Sealer
 
 log = logging.getLogger(__name__)
 
@@ -36,18 +39,41 @@ NAMES_KEPT = 256
 
 class Intake:
     """``admit`` turns a driver's event into what the flows may hear. ``post``: the command post's key, without which
-    no command is known."""
+    no command is known. ``listed``: what the roster says of a digest. ``drill``: what is written is one, where no
+    command is obeyed (the journal proper counts them) and no tube but its own is known."""
 
     def __init__(
-        self, formats: Sequence[HealthCodeFormat], site: str, sealer: Sealer, post: VerifyKey | None = None
+        self,
+        formats: Sequence[HealthCodeFormat],
+        site: str,
+        sealer: Sealer,
+        post: VerifyKey | None = None,
+        round_key: RoundKey | None = None,
+        listed: Callable[[bytes, Stamp], Listed | None] = lambda *_: None,
+        *,
+        drill: bool = False,
     ) -> None:
         self._formats = recognise.compile_formats(formats)
         self._site = site
         self._sealer = sealer
         self._post = post
+        self._round_key = round_key
+        self._listed = listed
+        self._drill = drill
         self._names: OrderedDict[bytes, str] = OrderedDict()
 
     def admit(self, event: Event, at: Stamp) -> Event:
+        try:
+            return self._admit(event, at)
+        except NoKeyError:
+            return Unusable(Reason.NO_BADGE)
+
+    def use_key(self, name: bytes) -> None:
+        """Digests are made with this key from now on; b"": with none."""
+        if self._round_key is not None:
+            self._round_key.use(name)
+
+    def _admit(self, event: Event, at: Stamp) -> Event:
         match event:
             case CardRead():
                 return self._card(event.person, at)
@@ -62,6 +88,8 @@ class Intake:
         """An order of the command post. Raises FrameError for one that is not."""
         if self._post is None:
             raise FrameError("signature: no key to verify it with")
+        if self._drill:
+            raise FrameError("a drill is on: end it first")
         return commands.arrived(envelope, self._post, via)
 
     def prepare(self) -> None:
@@ -80,13 +108,17 @@ class Intake:
         self._names[subject.digest] = person.name or person.latin_name
         while len(self._names) > NAMES_KEPT:
             self._names.popitem(last=False)
-        return CardPresented(subject, person.document, _expired(person.valid_to, at))
+        listed = self._listed(subject.digest, at)
+        return CardPresented(subject, person.document, _expired(person.valid_to, at), listed)
 
     def _code(self, text: str) -> Event:
         match recognise.recognise(text, self._site, self._formats):
             case recognise.HealthCode() as code:
                 subject = self._sealer.code(text, code.ident, code.format)
                 return CodePresented(subject, code.colour, subject.digest if code.ident else None)
+            case recognise.TubeCode() as tube if tube.number.drill is not self._drill:
+                log.info("scanned: a tube number that is no use %s a drill", "in" if self._drill else "outside")
+                return Unusable(Reason.NOT_NEEDED)
             case recognise.TubeCode() as tube:
                 return TubeScanned(str(tube.number))
             case recognise.Unknown() if len(text) < LEAST_CODE:
@@ -104,10 +136,21 @@ class Intake:
 
     def _staff(self, payload: str) -> Event:
         try:
-            return self.command(commands.from_payload(payload), "code")
+            kind, data = commands.from_payload(payload)
+            if kind == commands.COMMAND:
+                return self.command(data, "code")
+            if self._post is None:
+                raise FrameError("signature: no key to verify it with")
+            found = badges.unpack(kind, data, self._site, self._post)
         except FrameError as error:
-            log.warning("scanned: a command that is not obeyed: %s", error)
+            log.warning("scanned: a staff code that is not obeyed: %s", error)
             return Unusable(Reason.NOT_NEEDED)
+        if isinstance(found, badges.CommandCode):
+            return OrderScanned(found.do, found.text)
+        key = b""
+        if self._round_key is not None and isinstance(found.key, bytes):
+            key = self._round_key.offer(found.key)
+        return BadgePresented(found.badge, found.role, found.since, found.until, found.drills, key)
 
 
 def _expired(valid_to: str, at: Stamp) -> bool:

@@ -40,7 +40,8 @@ class LabelError(ValueError):
 
 
 class TubeLabel(Private, msgspec.Struct, frozen=True, kw_only=True):
-    """What a label says. ``name``: of the one person of a single tube, else "". ``reprint`` adds the mark 补."""
+    """What a label says. ``name``: of the one person of a single tube, else "". ``reprint`` adds the mark 补;
+    in a ``drill`` 演练 stands in the specimen's place."""
 
     site: str
     tube: str  # 16 digits
@@ -50,6 +51,7 @@ class TubeLabel(Private, msgspec.Struct, frozen=True, kw_only=True):
     specimen: str
     name: str = ""
     reprint: bool = False
+    drill: bool = False
 
     __repr__ = Private.__repr__
     __str__ = Private.__repr__
@@ -136,7 +138,8 @@ def check_layout(site: str, specimen: str, label_mm: tuple[int, int], dpi: int) 
         label = TubeLabel(
             site=site, tube=tube, members=members, size=size, at=Stamp(0, 0), specimen=specimen, name=name, reprint=True
         )
-        verify(render(label, label_mm, dpi), tube)
+        for each in (label, msgspec.structs.replace(label, drill=True)):
+            verify(render(each, label_mm, dpi), tube)
 
 
 def sample_label(config: Config) -> Image.Image:
@@ -171,7 +174,8 @@ def _rows(label: TubeLabel, *, flat: bool) -> tuple[tuple[_Row, ...], tuple[_Row
     count = _Item("count", label.count, 3.0 if flat else 4.0, 2.25 if flat else 3.0, "right", label.short)
     number = _Item("number", grouped, 2.75, align="left" if flat and label.name else "centre")
     when = _Item("time", label.when, small)
-    specimen = _Item("specimen", label.specimen + kind, small, align="right" if flat or label.name else "left")
+    what = ("drill mark", "演练") if label.drill else ("specimen", label.specimen + kind)
+    specimen = _Item(*what, small, align="right" if flat or label.name else "left", inverse=label.drill)
     name = _Item("name", _printable(label.name), small, align="right" if flat else "left")
     if flat:
         below = ((number, specimen), (when, name)) if label.name else ((number,), (when, specimen))

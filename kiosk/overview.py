@@ -6,24 +6,30 @@ import msgspec
 
 from kiosk.events import ButtonPressed, DeviceOffline, DeviceOnline, Event, PrintFailed, PrintSucceeded
 from kiosk.facts import ClockStepped, Fact
-from kiosk.health import Issue, desk_faults
+from kiosk.flows.release import group_size
+from kiosk.health import WAIT_LONG, Issue, desk_faults
+from kiosk.on_duty import BADGE_NEEDED, Long
 from kiosk.panel import View
 from kiosk.site import Site
+from kiosk.staff import BADGE_MS
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is so right now and in no journal. ``hushed``: the issues whose tones staff have silenced."""
+    """What is so right now and in no journal. ``hushed``: the issues whose tones staff have silenced; ``shifts``: those
+    that last long; ``heeded``: those of them that staff have acknowledged."""
 
     devices: dict[str, bool]
     printer_needs: str = ""
     clock_step_ms: int = 0
     hushed: tuple[str, ...] = ()
+    shifts: frozenset[Long] = frozenset()
+    heeded: frozenset[Long] = frozenset()
 
     def after(self, event: Event, faults: tuple[str, ...]) -> "Surroundings":
         replace = msgspec.structs.replace
         match event:
             case ButtonPressed(button="ack"):
-                return replace(self, hushed=faults)
+                return replace(self, hushed=faults, heeded=self.shifts)
             case DeviceOnline() | DeviceOffline():
                 why = event.why if isinstance(event, DeviceOffline) else ""
                 needs = why if event.device == "printer" else self.printer_needs
@@ -44,19 +50,27 @@ def view(site: Site, issues: tuple[Issue, ...], surroundings: Surroundings, stor
     """Everything the panel depends on."""
     release, policy = site.release, site.setup.policy
     faults = desk_faults(issues)
+    shifts = surroundings.shifts - surroundings.heeded
+    keyless = any(issue.code == BADGE_NEEDED for issue in issues)
+    full, badge = release.is_full(site.setup.queue.waiting_cap), site.desk.badge
     return View(
         signal=site.desk.signal,
         signal_at=site.desk.signal_at,
         signal_count=site.desk.signals,
         held=site.desk.card is not None or site.desk.code is not None,
-        accepting=ready and release.unlabelled_groups < policy.unlabelled_groups,
+        accepting=ready and release.unlabelled_groups < policy.unlabelled_groups and not full and not keyless,
+        door_closed=ready and full,
         members=release.open.members,
-        group_size=policy.group_size,
+        group_size=group_size(site),
         group_empty=release.open.people == 0,
         release_ready=release.ready is not None,
         groups_waiting=len(release.queue),
         label_wait=release.unlabelled_groups > 0,
-        alarm=bool(site.incidents.open),
+        alarm=bool(site.incidents.open) or any(shift.alarm for shift in shifts),
+        reminder=bool(shifts),
+        wait_long=any(issue.code == WAIT_LONG for issue in issues),
+        drill=bool(site.setup.drill),
+        badge_until=badge.since + BADGE_MS if badge is not None else 0,
         faults=faults,
         storage_fault=bool(storage_fault),
         ready=ready,

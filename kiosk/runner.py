@@ -8,7 +8,7 @@ from typing import Protocol, cast
 import msgspec
 
 from kiosk.clock import Clock
-from kiosk.domain import Stamp
+from kiosk.domain import Drilled, Stamp
 from kiosk.events import Event, PowerOn, Tick
 from kiosk.facts import ENTRY_VERSION, AnyFact, DeskCleared, Entry, Fact, Order
 from kiosk.ids import uuid7
@@ -76,11 +76,12 @@ class Runner:
         await self._inbox.put(done)
         await done
 
-    async def run(self, version: str, kept: int = 0) -> None:
-        """Works until cancelled; ready once the journal has taken the start. ``kept``: journals set aside so far."""
-        self._start = PowerOn(version, kept)
+    async def run(self, version: str, kept: int = 0, drilled: Drilled | None = None) -> None:
+        """Works until cancelled, or until the site is `away`; ready once the journal has taken the start. ``kept``:
+        journals set aside so far; ``drilled``: the drill that is over."""
+        self._start = PowerOn(version, kept, drilled)
         await self._begin()
-        while True:
+        while not (self.ready and self.site.away):
             self._flooded = self._flooded and not self._inbox.empty()
             item = await self._inbox.get()
             if isinstance(item, asyncio.Future):

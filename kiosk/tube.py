@@ -16,6 +16,8 @@ LENGTH = 16
 LAST_SERIAL = 9999
 LOST_SERIALS = 1000
 LAST_FLOOR = 9000
+DRILL = 0
+"""The kiosk in the numbers of a drill: no kiosk of a site has it."""
 DAYS = 1000
 """A day of a tube number is a count of days since 1970-01-01, local time, modulo this."""
 
@@ -50,7 +52,7 @@ def check_digit(digits: str) -> str:
 
 
 class TubeNumber(msgspec.Struct, frozen=True, order=True):
-    """The parts of a number: ``site`` six digits, ``kiosk`` 1-99, ``day`` 0-999, ``serial`` 1-9999; ``str()`` is all.
+    """The parts of a number: ``site`` six digits, ``kiosk`` 0-99, ``day`` 0-999, ``serial`` 1-9999; ``str()`` is all.
 
     Raises BadTubeNumber when a part is out of its range.
     """
@@ -64,7 +66,7 @@ class TubeNumber(msgspec.Struct, frozen=True, order=True):
         if not (len(self.site) == 6 and _is_digits(self.site)):
             raise BadTubeNumber(f"site {self.site!r}: a site code is six digits")
         for part, value, low, high in (
-            ("kiosk", self.kiosk, 1, 99),
+            ("kiosk", self.kiosk, DRILL, 99),
             ("day", self.day, 0, DAYS - 1),
             ("serial", self.serial, 1, LAST_SERIAL),
         ):
@@ -89,6 +91,11 @@ class TubeNumber(msgspec.Struct, frozen=True, order=True):
         body = f"{self.site}{self.kiosk:02}{self.day:03}{self.serial:04}"
         return body + check_digit(body)
 
+    @property
+    def drill(self) -> bool:
+        """Of a drill, and never of a resident's specimen."""
+        return self.kiosk == DRILL
+
     def grouped(self) -> str:
         """The number as people read it: "360481 01 123 0007 0"."""
         text = str(self)
@@ -109,7 +116,7 @@ def explain(number: str, today: int | None = None) -> str:
         (
             f"tube    {tube.grouped()}",
             f"site    {tube.site}",
-            f"kiosk   {tube.kiosk:02}",
+            f"kiosk   {tube.kiosk:02}" + ("   of a drill 演练: no specimen" if tube.drill else ""),
             f"day     {day}",
             f"serial  {tube.serial:04}  number {tube.serial} of that day",
             f"check   {str(tube)[-1]}     right (Damm)",

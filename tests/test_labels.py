@@ -214,5 +214,5 @@ def test_sample_label_is_that_of_the_configured_printer(pool_size):
 
 def test_fields_of_the_label_are_what_the_runner_knows():
     assert set(TubeLabel.__struct_fields__) == {
-        "site", "tube", "members", "size", "at", "specimen", "name", "reprint",
+        "site", "tube", "members", "size", "at", "specimen", "name", "reprint", "drill",
     }  # fmt: skip

@@ -45,7 +45,9 @@ def durable(site: Site) -> tuple[Any, ...]:
         site.labelling,
         site.release,
         site.incidents,
+        site.custody,
         site.staff,
+        site.drill,
         site.commands,
     )
 

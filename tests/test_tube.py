@@ -79,7 +79,7 @@ def test_the_table_itself_catches_all_errors_and_swaps_in_every_state():
         ("36048101123O0070", "character 12 is 'O': a tube number has digits only"),
         ("３604810112300070", "character 1 is '３': a tube number has digits only"),
         ("3604810112300079", "check digit 9 is wrong: after these 15 digits it would be 0"),
-        ("0000000000000000", "kiosk 0: must be from 1 to 99"),
+        ("0000000000000000", "serial 0: must be from 1 to 9999"),
     ],
 )
 def test_a_bad_number_is_told_why(text: str, why: str):
@@ -92,7 +92,7 @@ def test_a_bad_number_is_told_why(text: str, why: str):
     [
         ("36048", 1, 0, 1),
         ("36048x", 1, 0, 1),
-        ("360481", 0, 0, 1),
+        ("360481", -1, 0, 1),
         ("360481", 100, 0, 1),
         ("360481", 1, 1000, 1),
         ("360481", 1, -1, 1),
@@ -115,6 +115,13 @@ def test_explain_names_the_parts_and_the_likely_day():
     assert "2025-02-04" not in explain("3604810112300070")
     with pytest.raises(BadTubeNumber, match="would be 0"):
         explain("360481 01 123 0007 5")
+
+
+def test_the_numbers_of_a_drill_are_those_of_a_kiosk_that_no_site_has():
+    drill = TubeNumber("360481", 0, 123, 7)
+    assert (drill.drill, TubeNumber("360481", 1, 123, 7).drill) == (True, False)
+    assert TubeNumber.parse(str(drill)) == drill
+    assert "of a drill 演练: no specimen" in explain(str(drill))
 
 
 @given(st.lists(st.integers(0, 999), max_size=200))

@@ -19,11 +19,15 @@ from nacl.signing import SigningKey
 from kiosk import frames
 from kiosk.clock import Clock, SystemClock
 from kiosk.config import Mqtt
+from kiosk.domain import Subject
 from kiosk.facts import Entry
 from kiosk.frames import FrameError, Row, State
 from kiosk.seal import PublicKeys
 from kiosk.uplink.link import Happening, Heard, Link, Lost, Ready, Taken
+from kiosk.uplink.questions import Questions
+from kiosk.uplink.repeats import Repeats
 from kiosk.uplink.window import FRAMES, Flight, Window
+from kiosk.verdicts import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +41,9 @@ _RECONNECT_S = (2.0, 120.0)
 _STEADY_S = 30.0  # a connection that lived so long was no failure
 _AGAIN_S = 1.0
 _FAILURE, _NO_SUBSCRIBER = 0x80, 0x10  # reason codes of MQTT 5
+_INCIDENT = b"incident-raised"
+"""In the body of every fact that is one."""
+_SEARCH = 1000  # facts looked through at once
 
 
 class AsyncJournal(Protocol):
@@ -60,7 +67,9 @@ class Uplink:
 
     ``describe``: what the state message tells beside the journal, any of trust (0-4), version, issues (codes)
     and proof. ``command`` is called with each command as it came; `tell` takes the result of one, signed. ``double``
-    is called with the key of another device that has told its state under this kiosk's number.
+    is called with the key of another device that has told its state under this kiosk's number, ``verdict``
+    with the digest of a code that was asked about and what the command post says of it. ``drill``: it is the
+    journal of one, and goes to topics of its own.
 
     ``acked``: the command post has all facts to here; ``connected``: to the broker; ``issue``: what is wrong, or None.
     """
@@ -77,6 +86,9 @@ class Uplink:
         clock: Clock | None = None,
         command: Callable[[bytes], None] = lambda _envelope: None,
         double: Callable[[bytes], None] = lambda _key: None,
+        verdict: Callable[[bytes, Verdict], None] = lambda _code, _verdict: None,
+        *,
+        drill: bool = False,
     ) -> None:
         self.connected = False
         self._config = config
@@ -85,11 +97,13 @@ class Uplink:
         self._key, self._public = device_key, public
         self._describe = describe
         self._clock = clock or SystemClock()
-        self._command, self._double = command, double
+        self._command, self._double, self._verdict = command, double, verdict
+        self._questions = Questions(site, number, device_key, public)
+        self._drill = drill
         self._results: deque[bytes] = deque(maxlen=16)
         self._window = Window()
         self._issues: dict[str, str] = {}
-        self._incidents: deque[int] = deque(maxlen=16)
+        self._incidents: Repeats[int] = Repeats()
         self._wake = asyncio.Event()
         self._failures = 0
         self._tip = (0, b"")  # sequence and chain of the fact sent last
@@ -109,13 +123,24 @@ class Uplink:
     @property
     def refusal(self) -> str | None:
         """What the broker or the command post refuses. A line that is down, or a receiver that is, refuses nothing."""
-        tolerable = ("link", "receiver", "command")
+        tolerable = ("link", "receiver", "command", "answer")
         return next((text for kind, text in self._issues.items() if kind not in tolerable), None)
 
+    @property
+    def answers(self) -> bool:
+        """The command post can be asked now: the line is up, and the receiver has not fallen silent."""
+        return self.connected and "receiver" not in self._issues and "answer" not in self._issues
+
     def wake(self, incident: int | None = None) -> None:
-        """New facts are in the journal; the one with sequence ``incident`` goes ahead of all others."""
+        """New facts are in the journal; the one with sequence ``incident`` goes ahead of all others, and again and
+        again until the receiver has acknowledged it."""
         if incident is not None:
-            self._incidents.append(incident)
+            self._incidents.add(incident)
+        self._wake.set()
+
+    def ask(self, code: Subject) -> None:
+        """Asks the command post about a code, until it answers."""
+        self._questions.ask(code)
         self._wake.set()
 
     def tell(self, result: bytes) -> None:
@@ -126,6 +151,7 @@ class Uplink:
     async def run(self) -> None:
         """Works until cancelled. Raises nothing else."""
         await self._recall()
+        await self._find_incidents()
         try:
             while True:
                 try:
@@ -152,12 +178,12 @@ class Uplink:
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(self._wake.set)
 
-        name = f"kiosk-{self._site}-{self._number}"
-        topics = (self._topic("ack"), self._topic("command"), self._topic("state"))
+        name = f"kiosk-{self._site}-{self._number}{'-drill' if self._drill else ''}"
+        topics = [self._topic(leaf) for leaf in ("ack", "command", "answer", "state")]
         link = Link(self._config, name, *topics, ping)
         began = time.monotonic()
         try:
-            link.open(self._topic("state"), frames.pack_state(await self._state(online=False), self._key))
+            link.open(self._topic("state"), self._signed(await self._state(online=False)))
             async with asyncio.timeout(_CONNECT_S):
                 while not link.inbox:
                     self._wake.clear()
@@ -173,6 +199,8 @@ class Uplink:
     async def _ship(self, link: Link) -> None:
         window = self._window
         window.restart()
+        self._incidents.renew()
+        self._questions.repeats.renew()
         while True:
             self._wake.clear()
             now = time.monotonic()
@@ -185,7 +213,10 @@ class Uplink:
                 await self._send(link)
             if now >= self._remember_at:
                 await self._remember()
-            times = (link.state_due, link.hold, window.not_before, window.stalls_at, link.silent_at(window.patience))
+            times = (
+                *(link.state_due, link.hold, window.not_before, window.stalls_at, link.silent_at(window.patience)),
+                *(self._incidents.next_at, self._questions.repeats.next_at),
+            )
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(t for t in times if t is not None and t > now) - time.monotonic()):
                     await self._wake.wait()
@@ -194,14 +225,17 @@ class Uplink:
         match item:
             case Lost(why, refused):
                 raise _RefusedError(why) if refused else OSError(why)
-            case Ready(refused, deaf):
+            case Ready(refused, deaf, unanswered):
                 self.connected = True
                 self._note("link", "")
                 self._note("refused", "")
                 self._note("ack", refused and f"the broker lets this kiosk hear no acknowledgements: {refused}")
                 self._note("command", deaf and f"the broker lets this kiosk hear no commands: {deaf}")
+                self._note("answer", unanswered and f"the broker lets this kiosk hear no answers: {unanswered}")
             case Heard("command", payload):
                 self._command(payload)
+            case Heard("answer", payload):
+                self._hear_answer(payload)
             case Heard("state", payload):
                 self._hear_state(payload)
             case Heard(_, payload):
@@ -220,9 +254,18 @@ class Uplink:
     def _hear_state(self, payload: bytes) -> None:
         """What the broker kept of the last device under this number: this one, before, or another one."""
         with contextlib.suppress(FrameError):
-            state = frames.unpack_state(payload)
+            state = frames.unpack_state(payload, drill=self._drill)
             if state.key != bytes(self._key.verify_key):
                 self._double(state.key)
+
+    def _hear_answer(self, payload: bytes) -> None:
+        try:
+            heard = self._questions.hear(payload)
+        except FrameError as error:
+            log.warning("uplink: an answer cannot be used: %s", error)
+            return
+        if heard is not None:
+            self._verdict(*heard)
 
     def _hear(self, link: Link, payload: bytes, now: float) -> None:
         window, head = self._window, self._journal.head
@@ -261,12 +304,13 @@ class Uplink:
         while self._results:
             link.publish(self._topic("result"), self._results[0], time.monotonic())
             self._results.popleft()
-        while self._incidents:
-            seq = self._incidents[0]
-            if seq > window.mark:
-                rows = await journal.read(seq - 1, 1, frames.MAX_BODIES)
-                link.publish(self._topic("incident"), await self._pack(rows), time.monotonic())
-            self._incidents.popleft()
+        self._incidents.keep(lambda seq: seq > window.mark)
+        for seq in self._incidents.due(time.monotonic()):
+            rows = await journal.read(seq - 1, 1, frames.MAX_BODIES)
+            link.publish(self._topic("incident"), await self._pack(rows), time.monotonic())
+        for correlation, question in self._questions.due(time.monotonic()):
+            answer = (self._topic("answer"), correlation)
+            link.publish(self._topic("ask"), question, time.monotonic(), answer=answer)
         while window.cursor < journal.head and window.room(time.monotonic()):
             if not self._packed or self._packed[0].first != window.cursor + 1:
                 self._packed.clear()
@@ -313,6 +357,7 @@ class Uplink:
             prev=prev,
             kid=self._public.kid,
             key=self._key,
+            drill=self._drill,
         )
 
     # What the kiosk says of itself ----------------------------------------------------------------------------------
@@ -322,9 +367,12 @@ class Uplink:
         state = await self._state(online=True)
         news = (state.trust, state.version, state.issues, state.hub)
         if news != link.told or now >= link.told_at + seldom:
-            link.publish(self._topic("state"), frames.pack_state(state, self._key), now, retain=True)
+            link.publish(self._topic("state"), self._signed(state), now, retain=True)
             link.told, link.told_at = news, now
         link.state_due = now + often
+
+    def _signed(self, state: State) -> bytes:
+        return frames.pack_state(state, self._key, drill=self._drill)
 
     async def _state(self, *, online: bool) -> State:
         journal, mark = self._journal, self._window.mark
@@ -368,6 +416,18 @@ class Uplink:
             self._window = Window(mark=mark, hub=hub, cursor=mark)
             self._remembered = (mark, hub)
 
+    async def _find_incidents(self) -> None:
+        """Those of a time before this start that the command post has not acknowledged."""
+        after = self._window.mark
+        try:
+            while rows := await self._journal.read(after, _SEARCH, frames.MAX_PLAIN):
+                for row in rows:
+                    if _INCIDENT in row.body:
+                        self._incidents.add(row.seq)
+                after = rows[-1].seq
+        except OSError as error:
+            log.warning("uplink: older incidents cannot be looked for: %s", error)
+
     async def _remember(self) -> None:
         self._remember_at = time.monotonic() + _REMEMBER_S
         current = (self._window.mark, self._window.hub)
@@ -390,4 +450,4 @@ class Uplink:
             log.info("uplink: over: %s", self._issues.pop(kind))
 
     def _topic(self, leaf: str) -> str:
-        return frames.topic(self._site, self._number, leaf)
+        return frames.topic(self._site, self._number, leaf, drill=self._drill)

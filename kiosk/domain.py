@@ -267,7 +267,7 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
 
 class PackedTube(msgspec.Struct, frozen=True):
     """A tube as it goes to the laboratory. ``since``: when its first swab was registered; ``members``: swabs in it, of
-    ``size``; ``household``: of people who live together."""
+    ``size``; ``household``: of people who live together; ``absent``: not sampled, but on its label."""
 
     tube: str
     bag: int
@@ -276,6 +276,7 @@ class PackedTube(msgspec.Struct, frozen=True):
     members: int
     household: bool = False
     specimen: Specimen = Specimen.THROAT
+    absent: int = 0
 
 
 class Handover(msgspec.Struct, frozen=True):

@@ -517,7 +517,7 @@ class NothingToDo(Note, frozen=True):
 
 class PackingRefused(Note, frozen=True):
     """A tube that was scanned does not go into the bag. ``why``: "twice", "foreign" (of another kiosk) or "unexpected"
-    (handed over before, lost, void, or still being filled)."""
+    (handed over before, lost, void, still being filled, or its label is no longer right)."""
 
     why: str
 

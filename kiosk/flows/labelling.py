@@ -104,7 +104,7 @@ def react(site: "Site", item: Event | Fact, at: Stamp) -> Said:
                 yield LabelPrinted(item.tube, item.attempt, proof, confirmed=not site.setup.confirm_by_scan)
         case PrintFailed() if item.tube in wanted and item.attempt >= wanted[item.tube].label.attempt:
             yield LabelFailed(item.tube, item.attempt, item.why)
-        case TubeScanned() if site.desk.awaits is None and site.custody.packing is None:
+        case TubeScanned() if site.desk.awaits is None:
             yield from _scanned(site, item.tube)
 
 
@@ -156,7 +156,7 @@ def _scanned(site: "Site", tube: str) -> Said:
     wanted = site.labelling.wanted.get(tube)
     if wanted is not None and (wanted.printed or not wanted.again):
         yield LabelPrinted(tube, wanted.label.attempt, "scan")
-    elif site.setup.policy.tube_source == "print":
+    elif site.setup.policy.tube_source == "print" and site.custody.packing is None:
         yield NothingToDo()
 
 

@@ -1,9 +1,11 @@
 """What must hold of every journal, checked fact by fact and apart from the code that wrote it."""
 
-from kiosk.domain import Colour
+from kiosk.config import Policy
+from kiosk.domain import Colour, Do, Specimen
 from kiosk.facts import (
     Bound,
     CodeShown,
+    Corrected,
     Fact,
     GroupClosed,
     GroupReleased,
@@ -11,10 +13,15 @@ from kiosk.facts import (
     IncidentRaised,
     LabelFailed,
     LabelPrinted,
+    LabelWanted,
     Registered,
     RoundStarted,
+    StaffOrdered,
     TubeClosed,
+    TubeLost,
     TubeOpened,
+    TubePacked,
+    TubeVoided,
     Unbound,
     Withdrawn,
 )
@@ -28,6 +35,14 @@ class Audit:
     def __init__(self) -> None:
         self.round = 0
         self.people = 0
+        self.persons: dict[int, Registered] = {}
+        self.household = 0  # 0 while no household is being registered
+        self.households: dict[int, int] = {}  # person to household
+        self.out: set[int] = set()  # not sampled, as staff said
+        self.correcting = False
+        self.voided: set[str] = set()
+        self.late: dict[str, int] = {}  # tube to how many were found not sampled after its release
+        self.shows: dict[str, int] = {}  # tube to the count on its newest label
         self.digests: dict[int, bytes] = {}
         self.withdrawn: set[int] = set()
         self.place: dict[int, str] = {}  # person to tube, now
@@ -38,12 +53,16 @@ class Audit:
         self.open: set[str] = set()
         self.waiting: list[str] = []  # closed tubes of the group that is being formed
         self.labelled: set[str] = set()
+        self.packed: set[str] = set()
         self.groups: dict[int, list[str]] = {}
         self.released: dict[int, set[int]] = {}
+        self.ahead: set[int] = set()  # groups of one person who goes before the others
+        self.open_once: set[str] = set()  # tubes that were taken out of use before they were closed
         self.incidents: dict[int, bytes] = {}
         self.raised = 0
 
     def step(self, facts: list[Fact]) -> None:
+        self.correcting = False
         for fact in facts:
             self._fact(fact)
         self._settled()
@@ -52,11 +71,15 @@ class Audit:
         """What must hold between two steps, where nothing is half done."""
         for number in range(1, self.people + 1):
             in_open = self.place.get(number) in self.open
-            assert number in self.place or number in self.withdrawn, f"person {number} has no tube"
+            assert number in self.place or number in self.withdrawn | self.out, f"person {number} has no tube"
             assert not (number in self.withdrawn and in_open), f"person {number} was taken back and keeps the place"
-        assert sum(bool(self.members[tube]) for tube in self.open) <= 1, "two tubes are being filled"
+        filling = [self.tubes[tube].household for tube in self.open if self.members[tube]]
+        assert len(filling) == len(set(filling)), "two tubes are being filled"
         for tube in self.members:
-            assert tube in self.open or self.members[tube], f"tube {tube} was closed with nobody in it"
+            empty = tube not in self.open and not self.members[tube]
+            assert empty is (tube in self.voided), f"tube {tube} was closed with nobody in it"
+            if tube in self.labelled and tube in self.shows and tube not in self.open:
+                assert self.shows[tube] == len(self.members[tube]) + self._late(tube), f"the label of {tube} is wrong"
             assert len(self.members[tube]) < self.tubes[tube].size or tube not in self.open, f"tube {tube} is full"
 
     def _fact(self, fact: Fact) -> None:
@@ -70,25 +93,32 @@ class Audit:
                 assert fact.subject.digest not in self.in_round, "registered twice in a round"
                 assert fact.source != "code" or fact.subject.digest not in self.codes, "a code stood for two people"
                 self.people, self.digests[fact.person] = fact.person, fact.subject.digest
+                self.persons[fact.person], self.households[fact.person] = fact, self.household
                 if fact.code is not None:
                     self.codes[fact.code.digest] = fact.person
             case CodeShown():
                 self.codes[fact.code.digest] = fact.person
             case TubeOpened():
-                number = TubeNumber.parse(fact.tube)
-                assert (number.site, number.kiosk, number.day, number.serial) == (SITE, KIOSK, fact.day, fact.serial)
-                assert fact.tube not in self.tubes, "a tube number was used twice"
-                self.tubes[fact.tube], self.members[fact.tube] = fact, {}
-                self.open.add(fact.tube)
+                self._opened(fact)
             case Bound():
                 self._bound(fact)
             case Unbound():
-                assert fact.tube in self.open
-                assert fact.person in self.withdrawn
+                assert fact.person in self.withdrawn or self.correcting, "taken out by nobody"
                 assert self.members[fact.tube].pop(fact.position) == fact.person
+                gone = any(fact.tube in self.groups[group] for group in self.released)
+                assert not fact.late or gone, "late before the release"
+                if fact.late:
+                    self.late[fact.tube] = self._late(fact.tube) + 1
+                elif fact.tube in self.members and fact.tube not in self.open and gone and not self.correcting:
+                    raise AssertionError("somebody left a tube that has gone")
                 del self.place[fact.person]
+                self.out.add(fact.person)
                 self.in_round = {digest: who for digest, who in self.in_round.items() if who != fact.person}
                 self.codes = {digest: who for digest, who in self.codes.items() if who != fact.person}
+            case StaffOrdered(do=Do.HOUSEHOLD_START | Do.HOUSEHOLD_END):
+                self.household = self.people + 1 if fact.do is Do.HOUSEHOLD_START else 0
+            case Corrected():
+                self.correcting = True
             case Withdrawn():
                 assert 1 <= fact.person <= self.people
                 assert fact.person not in self.withdrawn, "taken back twice"
@@ -100,26 +130,58 @@ class Audit:
                 assert fact.members > 0
                 assert fact.digest == (self.digests[members[1]] if fact.size == 1 else b"")
                 self.open.discard(fact.tube)
-                self.waiting.append(fact.tube)
+                if not self.tubes[fact.tube].instead or self.tubes[fact.tube].instead in self.open_once:
+                    self.waiting.append(fact.tube)
+                if not fact.labelled:
+                    self.shows[fact.tube] = fact.members
+            case TubeVoided():
+                assert fact.tube not in self.open
+                assert not self.members[fact.tube]
+                self.voided.add(fact.tube)
+                for tubes in (self.waiting, *self.groups.values()):
+                    if fact.tube in tubes:
+                        tubes.remove(fact.tube)
+            case LabelWanted():
+                assert self.tubes[fact.tube].serial, "a label for a tube that brought its own"
+                closed = fact.tube not in self.open
+                assert fact.members == (len(self.members[fact.tube]) if closed else fact.size)
+                self.shows[fact.tube] = fact.members
+                self.labelled.discard(fact.tube)
             case LabelPrinted() | LabelFailed():
                 assert fact.tube in self.tubes
-                assert fact.tube not in self.open, "a label for a tube that is being filled"
+                assert fact.tube in self.shows, "a label for a tube that is being filled"
                 assert fact.tube not in self.labelled, "a label nobody waits for"
                 if isinstance(fact, LabelPrinted) and fact.confirmed:
                     self.labelled.add(fact.tube)
             case GroupClosed():
                 assert fact.group == len(self.groups) + 1
-                assert fact.members == sum(len(self.members[tube]) for tube in self.waiting) > 0
-                assert not any(self.members[tube] for tube in self.open), "somebody of the group is in an open tube"
-                self.groups[fact.group], self.waiting = self.waiting, []
+                going = [fact.ahead] if fact.ahead else self.waiting
+                assert fact.members == sum(len(self.members[tube]) for tube in going) > 0
+                if fact.ahead:
+                    self.ahead.add(fact.group)
+                else:
+                    assert not any(self.members[tube] for tube in self.open), "somebody of the group is in an open tube"
+                self.groups[fact.group] = going
+                self.waiting = [tube for tube in self.waiting if tube not in going]
             case GroupReleased():
                 tubes = self.groups[fact.group]
-                assert fact.group == len(self.released) + 1, "a group overtook another"
+                before = {group for group in self.groups if group < fact.group} - self.ahead
+                assert fact.group in self.ahead or before <= self.released.keys(), "a group overtook another"
+                assert fact.group not in self.released
                 assert set(tubes) <= self.labelled, "released without labels"
                 people = {person for tube in tubes for person in self.members[tube].values()}
                 assert len(people) == fact.members
                 assert not any(people & others for others in self.released.values())
                 self.released[fact.group] = people
+            case TubeLost():
+                assert fact.tube in self.members
+                assert fact.tube not in self.open, "a tube was lost while it was being filled"
+                self.in_round = {digest: who for digest, who in self.in_round.items() if who not in fact.people}
+                self.codes = {digest: who for digest, who in self.codes.items() if who not in fact.people}
+            case TubePacked():
+                assert fact.tube in self.labelled, "a tube without label was packed"
+                assert fact.tube not in self.packed, "packed twice"
+                self.packed.add(fact.tube)
             case IncidentRaised():
                 assert fact.incident == self.raised + 1
                 assert not fact.digest or fact.digest not in self.incidents.values(), "raised again while open"
@@ -127,9 +189,42 @@ class Audit:
             case IncidentAcknowledged():
                 del self.incidents[fact.incident]
 
+    def _late(self, tube: str) -> int:
+        return self.late.get(tube, 0)
+
+    def _opened(self, fact: TubeOpened) -> None:
+        if fact.serial:
+            number = TubeNumber.parse(fact.tube)
+            assert (number.site, number.kiosk, number.day, number.serial) == (SITE, KIOSK, fact.day, fact.serial)
+        else:
+            self.labelled.add(fact.tube)
+        assert fact.tube not in self.tubes, "a tube number was used twice"
+        self.tubes[fact.tube], self.members[fact.tube] = fact, {}
+        self.open.add(fact.tube)
+        if fact.instead in self.open:
+            self.open_once.add(fact.instead)
+        elif fact.instead:
+            for tubes in (self.waiting, *(self.groups[group] for group in self.groups if group not in self.released)):
+                if fact.instead in tubes:
+                    tubes.append(fact.tube)
+        self.open -= {tube for tube in self.open if self._is_left(tube, fact)}
+
+    def _is_left(self, tube: str, opened: TubeOpened) -> bool:
+        """An empty tube is put away when another of its kind is opened."""
+        same = not opened.apart and self.tubes[tube].household is opened.household
+        return same and tube != opened.tube and not self.members[tube]
+
     def _bound(self, fact: Bound) -> None:
         tube, digest = self.tubes[fact.tube], self.digests[fact.person]
-        assert fact.tube in self.open, "bound to a closed tube"
+        person, household = self.persons[fact.person], self.households[fact.person]
+        single = person.apart or person.category in Policy().single_for or person.specimen is Specimen.NASAL
+        assert not single or (tube.apart and tube.size == 1), "somebody of 1:1 in a pool"
+        assert person.specimen is tube.specimen, "a tube with two kinds of specimen"
+        beside = {self.households[who] for who in self.members[fact.tube].values()}
+        assert not tube.household or beside <= {household}, "two households in a tube"
+        assert tube.household or tube.apart or not household, "a household in the pool"
+        self.out.discard(fact.person)
+        assert fact.tube in self.open or self.correcting, "bound to a closed tube"
         assert fact.person not in self.place, "one person in two tubes"
         assert digest not in self.in_round, "bound twice in a round"
         assert 1 <= fact.position <= tube.size, "a tube was over-filled"

@@ -1,0 +1,336 @@
+"""Custody (转运交接): every tube from its first swab until a courier has it, and what is lost on the way.
+
+A courier's badge and "collect" open a consignment; from then on the labels are scanned into bags. It closes by a badge
+of the table's own and "packed", when all that was expected is scanned (rules T6, T9 to T11).
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from kiosk.config import CustodyRules
+from kiosk.domain import Do, Handover, PackedTube, Specimen, Stamp
+from kiosk.events import Event, TubeScanned
+from kiosk.facts import (
+    Bound,
+    ClockStepped,
+    ConsignmentAddressed,
+    ConsignmentOpened,
+    Fact,
+    ManifestClosed,
+    Note,
+    NothingToDo,
+    Order,
+    PackingRefused,
+    PrintManifest,
+    PrintMissing,
+    RoundStarted,
+    StaffOrdered,
+    TubeClosed,
+    TubeLost,
+    TubeOpened,
+    TubePacked,
+    TubeVoided,
+    Unbound,
+)
+
+if TYPE_CHECKING:
+    from kiosk.site import Site
+
+Said = Iterator[Fact | Note | Order]
+V = TypeVar("V")
+
+MOST_HERE = 5000
+"""Tubes that are remembered at a table nobody ever collects from; the oldest are forgotten."""
+IN_FLIGHT_MS = 8 * 3_600_000
+"""For so long a tube is on its way or in the laboratory: its result is due by then (rule T5)."""
+
+_LOSSES = {Do.LOST_TUBE: "lost", Do.LEAKED_TUBE: "leaked"}
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A tube of ours. ``since``: the stamp of its first swab, by the clock as it is known now; ``people``: position to
+    person; ``emptied``: when the last of them left; ``absent``: were never sampled, though the label counts them."""
+
+    size: int
+    household: bool = False
+    specimen: Specimen = Specimen.THROAT
+    since: Stamp | None = None
+    people: dict[int, int] = {}
+    emptied: Stamp | None = None
+    absent: int = 0
+
+
+class Consignment(msgspec.Struct, frozen=True):
+    """``due``: the tubes that were closed when it opened; ``packed``: tube to bag; ``full``: the last bag is;
+    ``stopped``: it was to close and could not, and nothing has changed since."""
+
+    number: int
+    courier: int
+    due: tuple[str, ...] = ()
+    packed: dict[str, int] = {}
+    full: bool = False
+    lab: str = ""
+    vehicle: str = ""
+    stopped: bool = False
+
+    @property
+    def bag(self) -> int:
+        """Where the next tube goes."""
+        last = max(self.packed.values(), default=0)
+        return last + 1 if self.full or not last else last
+
+
+class Trip(msgspec.Struct, frozen=True):
+    lab: str
+    tubes: int
+    at: Stamp
+
+
+class Custody(msgspec.Struct, frozen=True):
+    """``open``: tubes being filled; ``here``: closed, packed or not; ``gone`` and ``gone_before``: those that left us
+    in this round and the one before, with their people by position; ``lost``: those of them that are lost or void;
+    ``last``: what was handed over last; ``trips``: of the last hours."""
+
+    open: dict[str, Held] = {}
+    here: dict[str, Held] = {}
+    packing: Consignment | None = None
+    consignments: int = 0
+    last: Handover | None = None
+    gone: dict[str, dict[int, int]] = {}
+    gone_before: dict[str, dict[int, int]] = {}
+    lost: frozenset[str] = frozenset()
+    trips: tuple[Trip, ...] = ()
+
+
+def evolve(slice_: Custody, change: Fact | Note, at: Stamp) -> Custody:
+    replace = msgspec.structs.replace
+    match change:
+        case TubeOpened():
+            before = slice_.here.get(change.instead) or slice_.open.get(change.instead)
+            since = before.since if before is not None else None
+            held = Held(change.size, change.household, change.specimen, since)
+            return replace(slice_, open=slice_.open | {change.tube: held})
+        case Bound() | Unbound():
+            return _seated(slice_, change, at)
+        case TubeClosed() if change.tube in slice_.open:
+            left = _without(slice_.open, change.tube)
+            here = slice_.here | {change.tube: slice_.open[change.tube]}
+            return replace(slice_, open=left, here=here if len(here) <= MOST_HERE else _without(here, next(iter(here))))
+        case TubeLost() | TubeVoided():
+            return _gone(slice_, change)
+        case ClockStepped():
+            return replace(slice_, open=_corrected(slice_.open, at), here=_corrected(slice_.here, at))
+        case RoundStarted():
+            gone = slice_.gone
+            return replace(slice_, gone={}, gone_before=gone, lost=slice_.lost & gone.keys())
+    return _packed(slice_, change, at)
+
+
+def _packed(slice_: Custody, change: Fact | Note, at: Stamp) -> Custody:
+    replace, packing = msgspec.structs.replace, slice_.packing
+    match change:
+        case ConsignmentOpened():
+            opened = Consignment(change.consignment, change.courier, tuple(slice_.here), lab=change.lab)
+            return replace(slice_, packing=opened, consignments=change.consignment)
+        case StaffOrdered(do=Do.COLLECT) if packing is not None:
+            return replace(slice_, packing=replace(packing, courier=change.badge, stopped=True))
+        case StaffOrdered(do=Do.PACKED) if packing is not None:
+            return replace(slice_, packing=replace(packing, stopped=True))
+        case ConsignmentAddressed() if packing is not None:
+            return replace(slice_, packing=replace(packing, lab=change.lab, vehicle=change.vehicle))
+        case TubePacked() if packing is not None:
+            packed = packing.packed | {change.tube: change.bag}
+            return replace(slice_, packing=replace(packing, packed=packed, full=change.full, stopped=False))
+        case ManifestClosed() if packing is not None:
+            handover = contents(slice_, change, at)
+            away = {tube: slice_.here[tube].people for tube in packing.packed}
+            trips = tuple(trip for trip in slice_.trips if at.since(trip.at) < IN_FLIGHT_MS)
+            return replace(
+                slice_,
+                here=_without(slice_.here, *packing.packed),
+                packing=None,
+                last=handover,
+                gone=slice_.gone | away,
+                trips=(*trips, Trip(change.lab, change.tubes, at)),
+            )
+    return slice_
+
+
+def contents(custody: Custody, closed: ManifestClosed, at: Stamp) -> Handover:
+    """What goes away by this fact, in the order it was packed. ``custody``: before it."""
+    packing = custody.packing or Consignment(closed.consignment, closed.courier)
+    tubes = tuple(
+        PackedTube(tube, bag, held.since or at, held.size, len(held.people), held.household, held.specimen, held.absent)
+        for tube, bag in packing.packed.items()
+        if (held := custody.here.get(tube)) is not None
+    )
+    left = len([tube for tube in packing.due if tube in custody.here and tube not in packing.packed])
+    return Handover(closed.consignment, at, closed.lab, closed.vehicle, closed.courier, closed.witness, tubes, left)
+
+
+def _seated(slice_: Custody, change: Bound | Unbound, at: Stamp) -> Custody:
+    tubes = slice_.open if change.tube in slice_.open else slice_.here
+    held = tubes.get(change.tube)
+    if held is None:
+        return slice_
+    people = {place: person for place, person in held.people.items() if place != change.position}
+    since, emptied, absent = held.since, held.emptied, held.absent
+    if isinstance(change, Bound):
+        people[change.position] = change.person
+        corrected = emptied is None or emptied == at  # within one step: who was in it has only changed on paper
+        since, emptied = (since if corrected and since is not None else at), None
+    else:
+        emptied, absent = (None if people else at), absent + change.late
+    held = msgspec.structs.replace(held, people=people, since=since, emptied=emptied, absent=absent)
+    tubes = tubes | {change.tube: held}
+    where = "open" if change.tube in slice_.open else "here"
+    return msgspec.structs.replace(slice_, **{where: tubes})
+
+
+def _gone(slice_: Custody, lost: TubeLost | TubeVoided) -> Custody:
+    replace, packing = msgspec.structs.replace, slice_.packing
+    if packing is not None:
+        packing = replace(packing, packed=_without(packing.packed, lost.tube), stopped=False)
+    people = dict(enumerate(lost.people, 1)) if isinstance(lost, TubeLost) else {}
+    return replace(
+        slice_,
+        open=_without(slice_.open, lost.tube),
+        here=_without(slice_.here, lost.tube),
+        packing=packing,
+        gone=slice_.gone | {lost.tube: people},
+        lost=slice_.lost | {lost.tube},
+    )
+
+
+def _without(tubes: dict[str, V], *those: str) -> dict[str, V]:
+    return {tube: value for tube, value in tubes.items() if tube not in those}
+
+
+def _corrected(tubes: dict[str, Held], at: Stamp) -> dict[str, Held]:
+    """By a clock that can be believed at least as far, the first swabs of the same boot are dated anew."""
+    return {tube: msgspec.structs.replace(held, since=_dated(held.since, at)) for tube, held in tubes.items()}
+
+
+def _dated(since: Stamp | None, at: Stamp) -> Stamp | None:
+    if since is None or since.boot != at.boot or since.trust > at.trust:
+        return since
+    return msgspec.structs.replace(since, wall=at.wall - (at.mono - since.mono), trust=at.trust, zone=at.zone)
+
+
+def react(site: "Site", item: Event | Fact, at: Stamp) -> Said:
+    packing = site.custody.packing
+    match item:
+        case TubeScanned() if packing is not None and site.desk.awaits is None:
+            yield from _scanned(site, packing, item.tube)
+        case StaffOrdered(do=Do.COLLECT) if packing is None:
+            yield from _open(site, item)
+        case StaffOrdered(do=Do.COLLECT | Do.PACKED) if packing is not None:
+            yield from _close(site, packing, item, at)
+        case StaffOrdered(do=Do.PACKED) if site.custody.last is not None:
+            yield PrintManifest(site.custody.last)
+        case StaffOrdered(do=Do.LAB | Do.VEHICLE) if packing is not None:
+            yield from _address(site, packing, item)
+        case StaffOrdered(do=Do.LOST_TUBE | Do.LEAKED_TUBE):
+            yield from _lose(site, item.tubes[0], _LOSSES[item.do])
+        case StaffOrdered(do=Do.MISSING_LOST) if packing is not None and packing.stopped and missing(site):
+            for tube in missing(site):
+                yield from _lose(site, tube, "lost")
+        case StaffOrdered(do=Do.PACKED | Do.LAB | Do.VEHICLE | Do.MISSING_LOST):
+            yield NothingToDo()
+
+
+def missing(site: "Site") -> tuple[str, ...]:
+    """The tubes that must still be scanned before the consignment can close."""
+    custody, packing = site.custody, site.custody.packing
+    if packing is None:
+        return ()
+    return tuple(
+        tube
+        for tube in packing.due
+        if tube in custody.here and tube not in packing.packed and tube not in site.labelling.wanted
+    )
+
+
+def _rules(site: "Site") -> CustodyRules:
+    return site.setup.custody or CustodyRules()
+
+
+def _scanned(site: "Site", packing: Consignment, tube: str) -> Said:
+    custody = site.custody
+    if tube in packing.packed:
+        yield PackingRefused("twice")
+    elif tube in custody.here and tube not in site.labelling.wanted:
+        bag = packing.bag
+        inside = sum(other == bag for other in packing.packed.values()) + 1
+        yield TubePacked(tube, bag, full=inside >= _rules(site).bag_size)
+    elif _is_known(site, tube):
+        yield PackingRefused("unexpected")
+    else:
+        yield PackingRefused("foreign")
+
+
+def _is_known(site: "Site", tube: str) -> bool:
+    custody = site.custody
+    known = (custody.here, custody.open, custody.gone, custody.gone_before)
+    return any(tube in those for those in known) or tube.startswith(f"{site.setup.site}{site.setup.kiosk:02}")
+
+
+def _open(site: "Site", order: StaffOrdered) -> Said:
+    here, labs = site.custody.here, _rules(site).labs
+    if here:
+        lab = labs[0] if len(labs) == 1 else ""
+        yield ConsignmentOpened(site.custody.consignments + 1, order.badge, len(here), lab)
+    else:
+        yield NothingToDo()
+
+
+def _address(site: "Site", packing: Consignment, order: StaffOrdered) -> Said:
+    rules = _rules(site)
+    known, key = (rules.labs, "lab") if order.do is Do.LAB else (rules.permits, "vehicle")
+    if not order.text or (known and order.text not in known):
+        yield NothingToDo()
+    else:
+        told = {"lab": packing.lab, "vehicle": packing.vehicle} | {key: order.text}
+        yield ConsignmentAddressed(packing.number, **told)
+
+
+def _close(site: "Site", packing: Consignment, order: StaffOrdered, at: Stamp) -> Said:
+    tubes, needs = missing(site), _needs(site, packing, order)
+    if tubes or needs:
+        yield NothingToDo()
+        yield PrintMissing(packing.number, tubes, needs)
+        return
+    closed = ManifestClosed(
+        packing.number,
+        len(packing.packed),
+        len(set(packing.packed.values())),
+        packing.courier,
+        order.badge,
+        packing.lab,
+        packing.vehicle,
+    )
+    yield closed
+    yield PrintManifest(contents(site.custody, closed, at))
+
+
+def _needs(site: "Site", packing: Consignment, order: StaffOrdered) -> tuple[str, ...]:
+    rules = _rules(site)
+    checks = {
+        "tubes": not packing.packed,
+        "lab": bool(rules.labs) and not packing.lab,
+        "vehicle": bool(rules.permits) and not packing.vehicle,
+        "witness": order.do is Do.COLLECT,
+    }
+    return tuple(need for need, lacks in checks.items() if lacks)
+
+
+def _lose(site: "Site", tube: str, kind: str) -> Said:
+    custody = site.custody
+    held = custody.here.get(tube)
+    people = held.people if held is not None else custody.gone.get(tube) or custody.gone_before.get(tube)
+    if people is None or tube in custody.lost:
+        yield NothingToDo()
+    else:
+        yield TubeLost(tube, kind, tuple(people[place] for place in sorted(people)))

@@ -1,7 +1,6 @@
 """kiosk-hub: the receiving end at the command post."""
 
 import argparse
-import getpass
 import logging
 import signal
 import sys
@@ -12,7 +11,8 @@ import apsw
 import msgspec
 from nacl.signing import VerifyKey
 
-from hub import cli_commands, enrol
+from hub import cli_commands, enrol, roster
+from hub.access import on_record
 from hub.commands import lines
 from hub.intake import Intake, wall_ms
 from hub.receiver import Broker, Receiver
@@ -27,7 +27,7 @@ _EXITS = """exit statuses:
   1   report: something does not add up (gaps, forks, a broken chain, two kiosks with one number);
       import: a file could not be used
   64  the command line is wrong
-  65  verdicts: the table has a wrong line; nothing of it was taken
+  65  verdicts, roster: the table has a wrong line; nothing of it was taken
   66  a file or folder that was named cannot be read
   70  the database failed while working; what was not acknowledged comes again
   78  the database or a key is not what it must be
@@ -170,19 +170,13 @@ def _lines(journal: JournalReport) -> str:
 
 
 def _open(options: argparse.Namespace) -> int:
-    private, store, count = _private(options), Store(options.db), 0
+    private, store = _private(options), Store(options.db)
     what = f"site {options.site or 'all'}, kiosk {options.number or 'all'}, tube {options.tube or 'all'}"
-    with store.transaction():  # the access is on record before the first line is out
-        store.rows(
-            "INSERT INTO access (at, who, what, opened) VALUES (?, ?, ?, -1)", wall_ms(), getpass.getuser(), what
-        )
-        access = store.rows("SELECT max(access) FROM access").fetchone()[0]
-    for row in opened(store, private, options.site, options.number, options.tube):
-        sys.stdout.write(msgspec.json.encode(row).decode() + "\n")
-        count += 1
-    with store.transaction():
-        store.rows("UPDATE access SET opened = ? WHERE access = ?", count, access)
-    logging.getLogger(__name__).info("opened %d people for %s (%s); this is on record", count, getpass.getuser(), what)
+    with on_record(store, what) as access:
+        access.opened = 0
+        for row in opened(store, private, options.site, options.number, options.tube):
+            sys.stdout.write(msgspec.json.encode(row).decode() + "\n")
+            access.opened += 1
     return 0
 
 
@@ -242,6 +236,9 @@ def _parser() -> argparse.ArgumentParser:
 
     text = "Take in what is known of health codes: a CSV of code, colour (green, yellow, red) and holder's number."
     cli_commands.add_verdicts(command("verdicts", cli_commands.verdicts, text, private=True))
+
+    text = "Make rosters for the kiosks; name who of one has not come."
+    roster.add_commands(commands.add_parser("roster", help=text, description=text))
 
     reporting = command("report", _report, "Tell per kiosk what is there and what does not add up.", private=False)
     reporting.add_argument("--json", action="store_true", help="one JSON object instead of text")

@@ -140,4 +140,5 @@ class Clerk:
 
 def seen(registration: Registration) -> frozenset[bytes]:
     """The digests of who is registered in this round."""
-    return frozenset(d for level in registration.seen.levels for d in level if registration.person(d))
+    freed = registration.freed
+    return frozenset(digest for digest, person in registration.seen.items() if person not in freed)

@@ -1,4 +1,4 @@
-"""The daemon on a machine whose clock a time server has set: `python -m tests.support.kiosk_with_good_clock run ...`."""
+"""The daemon on a machine whose clock a time server has set: `python -m tests.support.kiosk_with_good_clock run …`."""
 
 import sys
 

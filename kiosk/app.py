@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import signal
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -23,6 +21,7 @@ from kiosk import (
     requests,
     round_key,
     seal,
+    tube_clocks,
 )
 from kiosk.clock import SystemClock
 from kiosk.config import Config
@@ -34,10 +33,11 @@ from kiosk.events import (
     CodeFailed,
     CodeScanned,
     Event,
+    NumberTyped,
     Tick,
 )
 from kiosk.facts import Fact, IncidentRaised
-from kiosk.flows.release import group_size
+from kiosk.flows.release import group_size, proposed_group
 from kiosk.frames import FrameError
 from kiosk.hands import Hands
 from kiosk.intake import Intake
@@ -51,7 +51,7 @@ from kiosk.panel import Panel, show
 from kiosk.provision import reasons
 from kiosk.provision.apply import REQUEST
 from kiosk.provision.shown import Shown
-from kiosk.records import Records, open_records
+from kiosk.records import Records, locked, open_records
 from kiosk.roster.clerk import Clerk
 from kiosk.roster.shelf import Shelf
 from kiosk.runner import Runner
@@ -60,18 +60,13 @@ from kiosk.uplink import Uplink
 
 log = logging.getLogger(__name__)
 
-LOCK_NAME = "lock"
 TICK_S = 0.1
 HEALTH_S = 1.0
 """The machine is looked at this often; the status file follows every change at the next tick."""
 
 
-_BY_PEOPLE = (CardRead, CardFailed, CodeScanned, CodeFailed, ButtonPressed)
+_BY_PEOPLE = (CardRead, CardFailed, CodeScanned, CodeFailed, NumberTyped, ButtonPressed)
 """What the kiosk does not hear while its program is on trial."""
-
-
-class AlreadyRunningError(OSError):
-    """Another daemon works on this data directory."""
 
 
 class Kiosk:
@@ -94,18 +89,22 @@ class Kiosk:
         shelf.load()
         self._roster = Clerk(shelf, site_code, self._clock, sealer, public.seal, device)
         self._intake = Intake(
-            formats, site_code, sealer, public.verify, self._round_key, shelf.listed, drill=self._drill
+            *(formats, site_code, sealer, public.verify, self._round_key, shelf.listed),
+            answers=lambda: self._uplink is not None and self._uplink.answers,
+            drill=self._drill,
         )
         self._issues = health.Issues()
         self._machine = Machine(data_dir)
         self._look = self._machine.look()
         self._told: dict[str, str] = {}
+        self._tubes = tube_clocks.Tubes()
         self._status = health.StatusFile(config.kiosk.runtime_dir / health.STATUS_NAME)
         self._notifier = Notifier()
         self._panel = devices.panel(config.devices.panel, self._post)
         self._printer = devices.printer(config.devices.printer, self._post)
         card, code = devices.card(config.devices.card, self._post), devices.code(config.devices.code, self._post)
-        self._drivers = [driver for driver in (card, code, self._printer, self._panel) if driver is not None]
+        keypad = devices.keypad(config.devices.keypad, self._post)
+        self._drivers = [driver for driver in (card, code, keypad, self._printer, self._panel) if driver is not None]
         self._around = Surroundings(devices={driver.name: False for driver in self._drivers})
         self._oldest_unacked_ms = 0
         self._trial = Places(run=runtime_dir.parent).trial
@@ -137,6 +136,7 @@ class Kiosk:
                     self._describe,
                     command=self._command,
                     double=lambda key: self._doubles.heard(key, "from the broker"),
+                    verdict=lambda code, verdict: self._runner.post(self._intake.verdict(code, verdict)),
                     drill=self._drill and each is journal,
                 )
                 for each in (journal, records.proper)
@@ -158,7 +158,7 @@ class Kiosk:
         config.kiosk.data_dir.mkdir(parents=True, exist_ok=True)
         config.kiosk.runtime_dir.mkdir(parents=True, exist_ok=True)
         async with contextlib.AsyncExitStack() as closing:
-            closing.callback(os.close, _locked(config.kiosk.data_dir))
+            closing.callback(os.close, locked(config.kiosk.data_dir))
             trial = Places(run=config.kiosk.runtime_dir.parent).trial.exists()
             kiosk = cls(config, await open_records(config, closing, trial=trial))
             kiosk._closing = closing.pop_all()
@@ -232,6 +232,7 @@ class Kiosk:
             self._told = issue_folder.remembered(told, self._config.kiosk.data_dir)
             self._look_at_trial()
             self._hear_answers()
+            self._tubes = tube_clocks.look(self._runner.site, self._clock.now())
             await self._roster.look(self._runner.site.registration)
             if self._hands.provisioned_anew and not (self._config.kiosk.runtime_dir / REQUEST).exists():
                 log.info("root has taken the provisioning: the service manager starts this kiosk again")
@@ -319,7 +320,7 @@ class Kiosk:
             door_closed=site.release.is_full(site.setup.queue.waiting_cap),
             wait_limit_s=site.setup.queue.oldest_wait_min * 60,
             pace=site.release.pace.per_hour(at),
-            proposed_group=site.release.pace.proposed_group(site.setup.policy.pool_size, at),
+            proposed_group=proposed_group(site, at),
             oldest_wait_s=at.since(site.release.oldest) // 1000 if site.release.oldest is not None else 0,
             tubes_closed=site.pooling.closed,
             unlabelled=len(site.labelling.wanted),
@@ -342,11 +343,13 @@ class Kiosk:
             roster=self._roster.progress,
             machine=self._look.issues
             | self._told
+            | tube_clocks.issues(self._tubes, self._config.custody)
             | self._records.issues
             | self._doubles.issues()
             | self._roster.issues
             | on_duty_issues,
             shift=on_duty.status(site, at),
+            custody=tube_clocks.status(self._tubes),
         )
         issues = self._issues.update(health.check(vitals), at.wall)
         self._status.write(health.status(vitals, issues))
@@ -368,14 +371,3 @@ class Kiosk:
             "issues": [issue.code for issue in self._issues.now],
             "proof": self._proof,
         }
-
-
-def _locked(folder: Path) -> int:
-    """The lock of a data directory; it ends with the process. Raises AlreadyRunningError."""
-    lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise AlreadyRunningError(f"another kiosk is running on {folder}: stop it first") from None
-    return lock

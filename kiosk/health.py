@@ -39,6 +39,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     foreign journal found at the start. ``disk_free``: bytes; ``written``: bytes the card took in the last day; None:
     unknown. ``machine``: issues, code to hint, that others have found (`kiosk.machine`, `kiosk.issue_folder`).
     ``shift``: who is on shift, by badge (`kiosk.on_duty`). ``roster``: how many of it have come (`kiosk.roster`).
+    ``custody``: the tubes that no courier has (`kiosk.tube_clocks`).
     """
 
     ready: bool = False
@@ -72,6 +73,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     disk_free: int | None = None
     written: int | None = None
     machine: dict[str, str] = {}
+    custody: dict[str, Any] | None = None
     shift: list[dict[str, Any]] = []
     roster: dict[str, Any] | None = None
 
@@ -192,6 +194,7 @@ def status(vitals: Vitals, issues: tuple[Issue, ...]) -> dict[str, Any]:
         "proposed_group": vitals.proposed_group or None,
         "tubes_closed": vitals.tubes_closed,
         "unlabelled": vitals.unlabelled,
+        "custody": vitals.custody,
         "groups_released": vitals.groups_released,
         "journal": {"seq": vitals.journal_seq, "acked": vitals.journal_acked},
         "devices": {name: "online" if online else "offline" for name, online in vitals.devices.items()},
@@ -292,6 +295,8 @@ def format_status(status: dict[str, Any]) -> str:
     lines.append(f"on shift   {', '.join(on_shift) or 'nobody signed on'}")
     if (roster := status["roster"]) is not None:
         lines.append(f"roster     {roster['done']} of {roster['total']} came, {roster['percent']} % of who is not away")
+    if (custody := status["custody"]) is not None:
+        lines.append(f"courier    {_custody(custody)}")
     issues = status["issues"]
     lines.append(f"issues     {len(issues) or 'none'}")
     for issue in issues:
@@ -310,6 +315,14 @@ def _pace(status: dict[str, Any]) -> str:
         return "not known yet"
     proposed = f", suggests groups of {group}" if group not in (None, status["group"]["size"]) else ""
     return f"{pace['came']} people an hour come, {pace['went']} go{proposed}"
+
+
+def _custody(custody: dict[str, Any]) -> str:
+    text = f"{custody['waiting']} tubes wait, the first for {custody['oldest_s'] // 60} min"
+    if custody["packed"] is not None:
+        text += f"; {custody['packed']} are packed, {len(custody['missing'])} missing"
+    sent = ", ".join(f"{lab or 'laboratory'} {tubes}" for lab, tubes in custody["in_flight"].items())
+    return text + (f"; in flight: {sent}" if sent else "")
 
 
 def _supervised(shift: dict[str, Any]) -> str:

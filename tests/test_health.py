@@ -64,6 +64,7 @@ def test_a_kiosk_that_is_well_has_no_issue():
         ({"devices": {"card": False}}, "card-offline", True),
         ({"printer_needs": "no paper"}, "printer-help", True),
         ({"panel_fault": "button stuck: release"}, "panel-button", True),
+        ({"oldest_wait_s": 900, "wait_limit_s": 900}, "wait-long", False),
         ({"uplink_issue": "not authorized"}, "uplink-refused", True),
         ({"uplink": "offline"}, "uplink-offline", False),
         ({"oldest_unacked_ms": LAG_MS + 1}, "uplink-lag", True),
@@ -118,14 +119,19 @@ def test_issues_are_logged_once_at_each_change(caplog):
 
 
 def test_the_keys_others_rely_on():
+    queue = {"waiting_cap": 130, "door_closed": True, "pace": (410, 390), "proposed_group": 10}
     issue = Issue("card-offline", 1_660_000_000_000, "check the cable")
-    found = status(but(devices={"card": False, "printer": True}, oldest_wait_s=380), (issue,))
+    found = status(but(devices={"card": False, "printer": True}, oldest_wait_s=380, **queue), (issue,))
     assert found == {
         "ready": True,
         "people": 34,
         "group": {"members": 4, "size": 10},
         "waiting": 14,
+        "waiting_cap": 130,
+        "door": "closed",
         "oldest_wait_s": 380,
+        "pace_per_hour": {"came": 410, "went": 390},
+        "proposed_group": 10,
         "tubes_closed": 3,
         "unlabelled": 1,
         "groups_released": 2,
@@ -135,19 +141,26 @@ def test_the_keys_others_rely_on():
         "clock": "ntp",
         "card": {"free": 2**33, "written": 5 << 20},
         "issues": [{"code": "card-offline", "since": 1_660_000_000_000, "hint": "check the cable"}],
+        "drill": 0,
+        "shift": [],
+        "roster": None,
+        "custody": None,
     }
     text = format_status(found | {"state": "running"})
     for piece in (
         "ready",
         "34",
         "4 of 10",
-        "14 people, the first for 6 min",
+        "14 people, the first for 6 min, the door is closed (at most 130)",
+        "410 people an hour come, 390 go",
         "20 to send",
         "8192 MB free, 5 MB written",
         "card offline, printer online",
         "check the cable",
     ):
         assert piece in text
+    text = format_status(status(but(pace=(90, 80), proposed_group=5), ()) | {"state": "running"})
+    assert "90 people an hour come, 80 go, suggests groups of 5" in text
     text = format_status(status(but(disk_free=None, written=None), ()) | {"state": "running"})
     assert "none" in text
     assert "? free, ? written" in text

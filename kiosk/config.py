@@ -129,6 +129,13 @@ class HidCode(Table, frozen=True, tag_field="driver", tag="hid"):
     gap_s: Positive = 0.15  # a longer gap between two keys throws the half code away
 
 
+class HidKeypad(Table, frozen=True, tag_field="driver", tag="hid"):
+    """A numeric USB keypad."""
+
+    device: Where
+    pause_s: Positive = 30.0  # what was typed before a longer pause is thrown away
+
+
 class Printer(Table, frozen=True):
     """What all label printers share. ``port``: a tty, /dev/usb/lp0, a plain file, or tcp://host:port."""
 
@@ -186,6 +193,7 @@ class Devices(Table, frozen=True):
     code: SerialCode | HidCode | NoDevice = NoDevice()
     printer: TsplPrinter | EscposPrinter | ZplPrinter | NoDevice = NoDevice()
     panel: GpioPanel | SocketPanel | NoDevice = NoDevice()
+    keypad: HidKeypad | NoDevice = NoDevice()
 
 
 class Mqtt(Table, frozen=True):

@@ -72,6 +72,9 @@ def _agree(config: Config) -> None:
     if policy.group_size % policy.pool_size:
         expected = f"a multiple of policy.pool_size = {policy.pool_size}: a tube never belongs to two groups"
         raise DisagreementError("policy.group_size", policy.group_size, expected)
+    if 0 < config.queue.waiting_cap < policy.group_size:
+        expected = f"0, or at least policy.group_size = {policy.group_size}: else no group ever fills"
+        raise DisagreementError("queue.waiting_cap", config.queue.waiting_cap, expected)
     for index, each in enumerate(config.health_code_formats):
         try:
             compile_formats([each])
@@ -113,6 +116,8 @@ def _agree_on_panel(config: Config) -> None:
         del pins["factory"], pins["chip"]
         taken: dict[int, str] = {}
         for name, value in pins.items():
+            if value is None:
+                continue
             for pin in value if isinstance(value, tuple) else (value,):
                 if (other := taken.setdefault(pin, name)) != name or list(pins["bar"]).count(pin) > 1:
                     raise DisagreementError(f"devices.panel.{name}", pin, f"a pin of its own: {other} has it")

@@ -68,6 +68,7 @@ class Registered(Fact, frozen=True, tag="registered"):
     category: Category = Category.GENERAL
     specimen: Specimen = Specimen.THROAT
     listed: Listed | None = None
+    visit: bool = False  # at home (rule P5)
     missing: tuple[Field, ...] = ()
     contact: Subject | None = None
     by: int = 0
@@ -346,6 +347,14 @@ class TubeLost(Fact, frozen=True, tag="tube-lost"):
     people: tuple[int, ...]
 
 
+class Preflight(Fact, frozen=True, tag="preflight"):
+    """A technician has tried the devices: names of what works and of what does not."""
+
+    passed: tuple[str, ...]
+    failed: tuple[str, ...]
+    seconds: int
+
+
 class CommandTaken(Fact, frozen=True, tag="command-taken"):
     """An order of the command post that will be obeyed. ``to``: 0 where it was for every kiosk of the site; ``n``: its
     number; ``until``: ms since 1970 UTC; ``via``: "uplink", "code" or "file"; ``envelope`` as it came; ``revoked``:
@@ -398,6 +407,7 @@ AnyFact = (
     | KeyTaken
     | DrillBegun
     | DrillEnded
+    | Preflight
     | ConsignmentOpened
     | ConsignmentAddressed
     | TubePacked

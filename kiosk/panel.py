@@ -27,10 +27,11 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     ``accepting``: the next person may scan. ``members`` of ``group_size`` places of the open group are taken;
     ``group_empty``: nobody is in it, not even in a tube of their own. ``release_ready``: a press now releases a group.
     ``groups_waiting``: closed and not released. ``label_wait``: a closed group waits for its labels. ``alarm``: an
-    incident nobody has acknowledged; ``reminder``: of something that has time, without a tone. ``door_closed``: as many people wait as may. ``wait_long``: somebody waits longer
-    than they should. ``badge_until``: command codes count until then. ``drill``: nothing that happens counts.
-    ``supervised``: who registers has not practised enough. ``faults``: issue codes that concern the desk (`kiosk.health.desk_faults`).
-    ``hushed``: staff have acknowledged the faults of now, their tones are silent.
+    incident nobody has acknowledged; ``reminder``: of something that has time, without a tone. ``door_closed``: as many
+    people wait as may. ``wait_long``: somebody waits longer than they should. ``badge_until``: command codes count
+    until then. ``drill``: nothing that happens counts. ``supervised``: who registers has not practised enough.
+    ``faults``: issue codes that concern the desk (`kiosk.health.desk_faults`). ``hushed``: staff have acknowledged the
+    faults of now, their tones are silent.
     """
 
     signal: Signal = Signal.NONE
@@ -161,12 +162,7 @@ def _buzzer(view: View, age: int, broken: bool) -> str:
 
 
 STARTING = show(View(), 0)
-SAFE_MODE = Panel(
-    dict.fromkeys(LAMPS, "off") | {"stop": "on", "fault": "blink"},
-    0,
-    "off",
-    0,
-)
+SAFE_MODE = Panel({**STARTING.lamps, "fault": "blink"}, 0, "off", 0)
 """Of a kiosk whose program does not start."""
 
 RHYTHMS = {  # one character is SLOT_MS

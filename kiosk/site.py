@@ -15,27 +15,50 @@ from kiosk.flows import (
     custody,
     desk,
     drill,
+    identities,
     incidents,
     labelling,
     pooling,
+    preflight,
     registration,
     release,
     rounds,
     staff,
+    verdicts,
+    visits,
 )
 from kiosk.flows.commands import Commands
 from kiosk.flows.custody import Custody
 from kiosk.flows.desk import Desk
 from kiosk.flows.drill import Drill
+from kiosk.flows.identities import Identities
 from kiosk.flows.incidents import Incidents
 from kiosk.flows.labelling import Labelling
 from kiosk.flows.pooling import Pooling
+from kiosk.flows.preflight import Readiness
 from kiosk.flows.registration import Registration
 from kiosk.flows.release import Release
 from kiosk.flows.rounds import Rounds
 from kiosk.flows.staff import Staff
+from kiosk.flows.visits import Visits
 
-FLOWS = (rounds, incidents, registration, pooling, labelling, release, custody, staff, corrections, drill, commands)
+FLOWS = (
+    rounds,
+    incidents,
+    verdicts,
+    registration,
+    identities,
+    pooling,
+    labelling,
+    release,
+    custody,
+    staff,
+    corrections,
+    drill,
+    preflight,
+    visits,
+    commands,
+)
 """In the order of the data path: each hears what the ones before it said in the same step. An incident goes first;
 staff come behind those who must not take for a resident what is shown for an order."""
 
@@ -86,6 +109,7 @@ class Site(msgspec.Struct, frozen=True):
     setup: Setup
     rounds: Rounds = Rounds()
     registration: Registration = Registration()
+    identities: Identities = Identities()
     pooling: Pooling = Pooling()
     labelling: Labelling = Labelling()
     release: Release = Release()
@@ -93,6 +117,8 @@ class Site(msgspec.Struct, frozen=True):
     custody: Custody = Custody()
     staff: Staff = Staff()
     drill: Drill = Drill()
+    preflight: Readiness = Readiness()
+    visits: Visits = Visits()
     commands: Commands = Commands()
     desk: Desk = Desk()
 
@@ -107,6 +133,7 @@ class Site(msgspec.Struct, frozen=True):
             (
                 self.rounds,
                 self.registration,
+                self.identities,
                 self.pooling,
                 self.labelling,
                 self.release,
@@ -114,6 +141,8 @@ class Site(msgspec.Struct, frozen=True):
                 self.custody,
                 self.staff,
                 self.drill,
+                self.preflight,
+                self.visits,
                 self.commands,
             )
         )
@@ -127,6 +156,7 @@ class Site(msgspec.Struct, frozen=True):
 _Slices = tuple[
     Rounds,
     Registration,
+    Identities,
     Pooling,
     Labelling,
     Release,
@@ -134,6 +164,8 @@ _Slices = tuple[
     Custody,
     Staff,
     Drill,
+    Readiness,
+    Visits,
     Commands,
 ]
 
@@ -150,6 +182,7 @@ def fold(site: Site, change: Fact | Note, at: Stamp) -> Site:
         site.setup,
         rounds.evolve(site.rounds, change, at),
         registration.evolve(site.registration, change),
+        identities.evolve(site.identities, change),
         pooling.evolve(site.pooling, change, at),
         labelling.evolve(site.labelling, change, at),
         release.evolve(site.release, change, at),
@@ -157,6 +190,8 @@ def fold(site: Site, change: Fact | Note, at: Stamp) -> Site:
         custody.evolve(site.custody, change, at),
         staff.evolve(site.staff, change, at),
         drill.evolve(site.drill, change),
+        preflight.evolve(site.preflight, change, at),
+        visits.evolve(site.visits, change, at),
         commands.evolve(site.commands, change),
         desk.evolve(site.desk, change, at),
     )

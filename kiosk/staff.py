@@ -61,6 +61,7 @@ SECONDED = frozenset(
         Do.SPLIT,
         Do.OVERRIDE,
         Do.POOL,
+        Do.GROUP,
         Do.HOUSEHOLD_START,
         Do.HOUSEHOLD_END,
         Do.ROUND_START,

@@ -26,8 +26,17 @@ COLOURS = {
     "release": (38, 98, 200),
     "alarm": (204, 47, 38),
     "fault": (232, 160, 18),
+    "door": (204, 47, 38),
 }
-CAPTIONS = {"stop": "停", "wait": "请等", "go": "请走", "release": "放行", "alarm": "请处置", "fault": "故障"}
+CAPTIONS = {
+    "stop": "停",
+    "wait": "请等",
+    "go": "请走",
+    "release": "放行",
+    "alarm": "请处置",
+    "fault": "故障",
+    "door": "门口",
+}
 SLOTS = 20
 """Two seconds of a rhythm."""
 
@@ -44,6 +53,11 @@ PATTERNS: tuple[Pattern, ...] = (
     ("红码或黄码，请处置", "alarm: acknowledge", {"alarm": "blink"}, 3),
     ("设备掉线，能继续登记", "a device is missing", {"fault": "on"}, 3),
     ("等标签或缺纸", "groups wait for labels", {"stop": "on", "fault": "blink"}, 10),
+    ("等候人数已满", "waiting area full", {"stop": "on", "door": "on"}, 3),
+    ("有人等得太久", "somebody waits too long", {"release": "wink"}, 3),
+    ("工牌有效，可扫指令", "badge: orders count", {"alarm": "wink"}, 3),
+    ("演练", "drill: nothing counts", {"wait": "wink"}, 3),
+    ("带教中，须有人看着", "supervised", {"fault": "wink"}, 3),
     ("启动中", "starting", {"stop": "on", "fault": "on"}, 0),
     ("未配置或配置有误", "not provisioned", {"stop": "on", "wait": "blink", "fault": "blink"}, 0),
     ("安全模式，见状态", "safe mode", {"stop": "on", "fault": "blink"}, 0),
@@ -72,13 +86,14 @@ def text(pen: ImageDraw.ImageDraw, at: tuple[int, int], words: str, size: int = 
 def patterns() -> Image.Image:
     """A row for each pattern: the lamps at the first moment, and the rhythm of each lamp that flashes."""
     row, left, first = 78, 330, 96
-    image = Image.new("RGB", (1120, first + row * len(PATTERNS) + 20), WHITE)
+    bar_left = left + len(LAMPS) * 86 + 40
+    image = Image.new("RGB", (bar_left + 234, first + row * len(PATTERNS) + 20), WHITE)
     pen = ImageDraw.Draw(image)
     for column, lamp in enumerate(LAMPS):
         text(pen, (left + column * 86 + 8, 44), CAPTIONS[lamp], 22)
         text(pen, (left + column * 86 + 8, 68), lamp, 15, GREY)
-    text(pen, (left + 6 * 86 + 40, 44), "进度条", 22)
-    text(pen, (left + 6 * 86 + 40, 68), "bar", 15, GREY)
+    text(pen, (bar_left, 44), "进度条", 22)
+    text(pen, (bar_left, 68), "bar", 15, GREY)
     for number, (chinese, english, states, bar) in enumerate(PATTERNS):
         top = first + number * row
         pen.line((20, top, image.width - 20, top), fill=LINE)
@@ -87,7 +102,7 @@ def patterns() -> Image.Image:
         for column, lamp in enumerate(LAMPS):
             lamp_at(pen, left + column * 86 + 30, top, lamp, states.get(lamp, "off"))
         for step in range(10):
-            x = left + 6 * 86 + 40 + step * 21
+            x = bar_left + step * 21
             fill = INK if step < bar else WHITE
             pen.rectangle((x, top + 20, x + 15, top + 46), fill=fill, outline=GREY)
     return image
@@ -96,9 +111,9 @@ def patterns() -> Image.Image:
 def lamp_at(pen: ImageDraw.ImageDraw, x: int, top: int, lamp: str, state: LampState) -> None:
     colour = COLOURS[lamp] if state != "off" else DARK
     pen.ellipse((x - 17, top + 10, x + 17, top + 44), fill=colour, outline=GREY)
-    if state == "blink":
+    if state in ("blink", "wink"):
         for slot in range(SLOTS):
-            burns = lit(lamp, "blink", slot * SLOT_MS)
+            burns = lit(lamp, state, slot * SLOT_MS)
             pen.rectangle((x - 30 + slot * 3, top + 54, x - 28 + slot * 3, top + 66), fill=colour if burns else DARK)
 
 
@@ -161,7 +176,7 @@ BCM_TO_PIN = {
 def named_pins() -> dict[int, str]:
     """Pin of the header to what is wired to it."""
     panel = GpioPanel()
-    uses = {getattr(panel, lamp): f"{CAPTIONS[lamp]} {lamp}" for lamp in LAMPS}
+    uses = {pin: f"{CAPTIONS[lamp]} {lamp}" for lamp in LAMPS if (pin := getattr(panel, lamp)) is not None}
     uses |= {pin: f"进度 bar {step}" for step, pin in enumerate(panel.bar, 1)}
     uses |= {panel.buzzer: "蜂鸣器 buzzer", panel.release_button: "放行按钮 release", panel.ack_button: "确认按钮 ack"}
     pins = {BCM_TO_PIN[bcm]: use for bcm, use in uses.items()}

@@ -91,6 +91,11 @@ def test_devices_may_be_left_out(data):
         ("devices.panel.stop", 40, "devices.panel.stop: found 40, expected a whole number ≥ 0 ≤ 27"),
         ("mqtt.tls", "yes", 'mqtt.tls: found "yes", expected true or false'),
         ("seal.public_key", "kp1_abc", "seal.public_key: found"),
+        (
+            "queue.waiting_cap",
+            9,
+            "queue.waiting_cap: found 9, expected 0, or at least policy.group_size = 10: else no group ever fills",
+        ),
         ("policy.group_size", 15, "policy.group_size: found 15, expected a multiple of policy.pool_size = 10"),
         ("site.name", "名" * 40, 'site.name: found "名名名'),
         ("site.name", "名" * 40, "expected a label that fits: site name '名名名"),

@@ -18,6 +18,7 @@ from kiosk.panel import (
     SLOT_MS,
     STARTING,
     TONES,
+    WINK_RHYTHM,
     Panel,
     Physical,
     View,
@@ -29,7 +30,7 @@ from kiosk.panel import (
 )
 
 IDLE = View(ready=True, accepting=True)
-LAMP_STATES = st.sampled_from(("on", "off", "blink"))
+LAMP_STATES = st.sampled_from(("on", "off", "blink", "wink"))
 PANELS = st.builds(
     Panel,
     lamps=st.fixed_dictionaries(dict.fromkeys(LAMPS, LAMP_STATES)),
@@ -49,6 +50,11 @@ VIEWS = st.builds(
     groups_waiting=st.integers(0, 2),
     label_wait=st.booleans(),
     alarm=st.booleans(),
+    door_closed=st.booleans(),
+    wait_long=st.booleans(),
+    badge_until=st.integers(0, 20_000),
+    drill=st.booleans(),
+    supervised=st.booleans(),
     faults=st.sets(st.sampled_from(("printer-offline", "card-offline", "disk-low"))).map(tuple),
     storage_fault=st.booleans(),
     ready=st.booleans(),
@@ -61,8 +67,8 @@ def view(base: View = IDLE, **changes: object) -> View:
 
 
 def lamps(shown: Panel) -> str:
-    """The lamps that are not off, as `name` or `name~` when blinking."""
-    marks = {"on": "", "blink": "~"}
+    """The lamps that are not off, as `name`, `name~` when blinking, `name.` when winking."""
+    marks = {"on": "", "blink": "~", "wink": "."}
     return " ".join(f"{lamp}{marks[state]}" for lamp, state in shown.lamps.items() if state != "off")
 
 
@@ -80,6 +86,7 @@ def after(signal: Signal, age: int, **changes: object) -> Panel:
         (Signal.REFUSED, "stop", "refused", 3000),
         (Signal.RETRY, "stop~ wait~", "retry", 2000),
         (Signal.DENIED, "stop wait", "denied", 1500),
+        (Signal.TUBE, "stop~ wait", "tube", 3000),
         (Signal.RELEASED, "release", "released", 2000),
         (Signal.ACKNOWLEDGED, "alarm", "acknowledged", 2000),
         (Signal.CLOSED, "", "full", 2000),
@@ -117,10 +124,10 @@ def test_go_means_accepted_and_nothing_else(seen, now):
 
 
 @given(VIEWS, st.integers(10_000, 20_000))
-def test_lamps_are_the_six_of_the_contract(seen, now):
+def test_lamps_are_those_of_the_contract(seen, now):
     shown = show(seen, now)
     assert tuple(shown.lamps) == LAMPS
-    assert set(shown.lamps.values()) <= {"on", "off", "blink"}
+    assert set(shown.lamps.values()) <= {"on", "off", "blink", "wink"}
     assert shown.buzzer in TONES
     assert shown == show(seen, now)
 
@@ -146,6 +153,49 @@ def test_faults():
     assert lamps(show(view(waiting, accepting=False, groups_waiting=2), 0)) == "stop fault~"
 
 
+# What goes on --------------------------------------------------------------------------------------------------------
+
+
+def test_the_door_is_closed_while_as_many_wait_as_may():
+    full = view(accepting=False, door_closed=True)
+    assert lamps(show(full, 0)) == "stop door"
+    assert lamps(show(view(full, ready=False), 0)) == "stop fault"
+
+
+@pytest.mark.parametrize(
+    ("going_on", "winks"),
+    [
+        ({"wait_long": True}, "release."),
+        ({"badge_until": 1}, "alarm."),
+        ({"drill": True}, "wait."),
+        ({"supervised": True}, "fault."),
+    ],
+)
+def test_a_mode_winks_on_a_lamp_of_its_own(going_on, winks):
+    assert lamps(show(view(**going_on), 0)) == winks
+
+
+def test_a_wink_gives_way_to_what_needs_somebody():
+    modes = {"wait_long": True, "badge_until": 1 << 60, "drill": True, "supervised": True}
+    assert lamps(show(view(**modes, release_ready=True, alarm=True, held=True, faults=("card-offline",)), 0)) == (
+        "wait~ release~ alarm~ fault"
+    )
+    assert lamps(after(Signal.ACCEPTED, 0, drill=True)) == "go"
+    assert lamps(after(Signal.REFUSED, 0, drill=True)) == "stop"
+    assert lamps(show(view(drill=True, accepting=False), 0)) == "stop wait."
+
+
+def test_a_badge_winks_for_its_minute():
+    assert show(view(badge_until=60_000), 59_999).lamps["alarm"] == "wink"
+    assert show(view(badge_until=60_000), 60_000).lamps["alarm"] == "off"
+
+
+def test_staff_hear_once_a_minute_that_somebody_waits_too_long():
+    assert show(view(wait_long=True), 0).buzzer == "wait"
+    assert show(view(wait_long=True, alarm=True), 0).buzzer == "alarm"
+    assert sounds("wait", 120_000) == [600, 50, 50] * 2
+
+
 def test_a_red_code_looks_and_sounds_like_any_refusal_at_the_desk():
     red, other = after(Signal.REFUSED, 0, alarm=True), after(Signal.REFUSED, 0)
     assert red.buzzer == other.buzzer
@@ -169,14 +219,16 @@ def test_the_tone_of_a_full_group_follows_that_of_its_last_person():
 
 def test_every_signal_differs_in_position_or_rhythm():
     shown = [after(signal, 0) for signal in Signal]
-    assert len({tuple(panel.lamps.values()) for panel in shown if panel.lamps != show(IDLE, 0).lamps}) == 9
+    assert len({tuple(panel.lamps.values()) for panel in shown if panel.lamps != show(IDLE, 0).lamps}) == 10
     assert len({panel.buzzer for panel in shown}) == len(Signal)
     assert len({tuple(answer[:3]) for answer in ANSWERS.values()}) == len(ANSWERS)
+    assert "wink" not in {state for answer in ANSWERS.values() for state in answer[:3]}
 
 
 def test_rhythms_of_lamps_differ_and_are_in_the_band_of_the_standard():
-    assert len(set(RHYTHMS.values())) == len(LAMPS)
-    for rhythm in RHYTHMS.values():
+    rhythms = {WINK_RHYTHM, *RHYTHMS.values()}
+    assert len(rhythms) == len(LAMPS) + 1
+    for rhythm in rhythms:
         rises = f"0{rhythm}".count("01")
         per_second = rises * 1000 / (len(rhythm) * SLOT_MS)
         assert per_second <= 3
@@ -289,5 +341,5 @@ def test_the_same_tone_again_sounds_again():
 @given(LAMP_STATES, st.sampled_from(LAMPS), st.integers(0, 10**9))
 def test_lit_is_a_function_of_its_arguments(state, lamp, at):
     assert lit(lamp, state, at) == lit(lamp, state, at)
-    if state != "blink":
+    if state in ("on", "off"):
         assert lit(lamp, state, at) == (state == "on")

@@ -116,8 +116,21 @@ _NOBODY = 1 << 62
 
 def group_size(site: "Site") -> int:
     """Places of the open group: always a whole number of tubes."""
-    wanted, pool = site.release.size or site.setup.policy.group_size, site.setup.policy.pool_size
-    return -(-wanted // pool) * pool
+    pool = _pool_size(site)
+    return -(-_wanted(site) // pool) * pool
+
+
+def proposed_group(site: "Site", at: Stamp) -> int:
+    """The group size that the measured pace suggests (rule G2), 0 for none."""
+    return site.release.pace.proposed_group(_pool_size(site), at)
+
+
+def _wanted(site: "Site") -> int:
+    return site.release.size or site.setup.policy.group_size
+
+
+def _pool_size(site: "Site") -> int:
+    return site.pooling.size or site.setup.policy.pool_size
 
 
 def evolve(slice_: Release, change: Fact | Note, at: Stamp) -> Release:
@@ -219,13 +232,12 @@ def _with_tube(slice_: Release, tube: str, *, labelled: bool | None) -> Release:
 
 def react(site: "Site", item: Event | Fact, at: Stamp) -> Iterator[Fact | Note | Order]:
     group, ready, queue = site.release.open, site.release.ready, site.setup.queue
-    wanted = site.release.size or site.setup.policy.group_size
     match item:
         case TubeClosed(apart=True) if group.singles.get(item.tube) in queue.priority:
             yield GroupClosed(group.number, item.members, ahead=item.tube)
         case StaffOrdered(do=Do.GROUP) if item.text not in SIZES:
             yield NothingToDo()
-        case TubeClosed() | Started() | StaffOrdered(do=Do.GROUP) if _is_complete(site, wanted):
+        case TubeClosed() | Started() | StaffOrdered(do=Do.GROUP) if _is_complete(site):
             yield GroupClosed(group.number, group.people)
         case ButtonPressed(button="release") if is_short(item) and ready is not None:
             tables = site.setup.tables
@@ -233,11 +245,14 @@ def react(site: "Site", item: Event | Fact, at: Stamp) -> Iterator[Fact | Note |
             yield GroupReleased(ready.number, ready.people, table)
         case ButtonPressed(button="release") if is_long(item) and group.people:
             yield GroupClosed(group.number, group.people, short=True)
-        case StaffOrdered(do=Do.COLLECT) if group.people:
+        case StaffOrdered(do=Do.COLLECT | Do.VISIT_START | Do.VISIT_END) if group.people:
             yield GroupClosed(group.number, group.people, short=True)
+        case GroupClosed() | GroupReleased() | LabelPrinted() if site.visits.on and ready is not None:
+            yield GroupReleased(ready.number, ready.people)
         case ButtonPressed(button="release"):
             yield ButtonDenied()
 
 
-def _is_complete(site: "Site", wanted: int) -> bool:
-    return site.release.open.people >= wanted and not site.pooling.filling
+def _is_complete(site: "Site") -> bool:
+    people = site.release.open.people
+    return bool(people) and (site.visits.on or people >= _wanted(site)) and not site.pooling.filling

@@ -28,6 +28,7 @@ _LAMPS = {  # word and colour when it burns
 _STATES: dict[LampState, tuple[str, str]] = {
     "on": ("●", "亮 lit"),
     "blink": ("◎", "闪 blinks"),
+    "wink": ("◌", "慢闪 winks"),
     "off": ("○", "灭 dark"),
 }
 _DARK = "grey62 on grey15"

@@ -15,6 +15,7 @@ from kiosk.events import ButtonPressed, DeviceOffline, DeviceOnline
 from kiosk.panel import LAMPS, View, show
 
 CONFIG = Config(factory="mock")
+WIRED = [lamp for lamp in LAMPS if getattr(CONFIG, lamp) is not None]
 IDLE = View(ready=True, accepting=True)
 PATIENCE_S = 30
 
@@ -35,11 +36,11 @@ class Kiosk:
         return self.driver.factory.pin(getattr(CONFIG, name))
 
     def outputs(self):
-        pins = [getattr(CONFIG, lamp) for lamp in LAMPS] + [CONFIG.buzzer, *CONFIG.bar]
+        pins = [getattr(CONFIG, lamp) for lamp in WIRED] + [CONFIG.buzzer, *CONFIG.bar]
         return [self.driver.factory.pin(pin) for pin in pins]
 
     def burning(self):
-        return {lamp for lamp in LAMPS if self.pin(lamp).state}
+        return {lamp for lamp in WIRED if self.pin(lamp).state}
 
     async def press(self, button, held_s=0.1):
         self.pin(button).drive_low()
@@ -72,6 +73,14 @@ async def test_lamps_follow_the_panel(kiosk):
     assert bar[5:] == [0] * 5
     await until(lambda: len(kiosk.pin("buzzer").states) >= 3)
     assert [state.state for state in kiosk.pin("buzzer").states][-2:] == [True, False]
+
+
+async def test_a_lamp_at_the_door_is_lit_where_one_is_wired():
+    running = Kiosk(Config(factory="mock", door=19))
+    await until(lambda: DeviceOnline("panel") in running.events)
+    running.driver.show(show(View(ready=True, door_closed=True), 0), 0)
+    await until(lambda: running.driver.factory.pin(19).state)
+    await running.stop()
 
 
 async def test_a_blinking_lamp_goes_on_and_off_by_itself(kiosk):

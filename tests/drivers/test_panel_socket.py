@@ -82,7 +82,7 @@ async def closed(reader) -> None:
 
 def test_golden_line():
     assert codec.encode(ACCEPTED) == (
-        b'{"lamps":{"stop":"off","wait":"off","go":"on","release":"off","alarm":"off","fault":"off"},'
+        b'{"lamps":{"stop":"off","wait":"off","go":"on","release":"off","alarm":"off","fault":"off","door":"off"},'
         b'"bar":7,"buzzer":"accepted","signal":1,"last":0}\n'
     )
     assert codec.encode(codec.Edge("release", "down")) == b'{"button":"release","edge":"down"}\n'

@@ -7,7 +7,6 @@ import shlex
 from typing import Any, Self
 
 from kiosk.domain import Person
-from kiosk.panel import LAMPS
 from kiosk.seal import PrivateKeys, open_box
 from tests.guest.machine import PRINTER, READER, Guest
 from tests.support.vm import GUARD_S, VmError, until
@@ -120,8 +119,8 @@ class Daemon:
 
     async def lit(self) -> set[str]:
         """The lamps whose GPIO line is high now."""
-        levels = await self._guest.shell.run(f"levels {shlex.join(str(PINS[lamp]) for lamp in LAMPS)}")
-        return {lamp for lamp, level in zip(LAMPS, levels.split(), strict=True) if level == "1"}
+        levels = await self._guest.shell.run(f"levels {shlex.join(str(PINS[lamp]) for lamp in PINS)}")
+        return {lamp for lamp, level in zip(PINS, levels.split(), strict=True) if level == "1"}
 
     async def bar(self) -> list[int]:
         levels = await self._guest.shell.run(f"levels {shlex.join(map(str, BAR))}")

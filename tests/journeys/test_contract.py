@@ -65,7 +65,7 @@ path = "{folder}/panel.sock"
 public_key = "{key}"
 """
 ANSWERS = ("accepted", "flagged", "repeat", "refused", "retry", "denied")
-LAMPS = {"stop", "wait", "go", "release", "alarm", "fault"}
+LAMPS = {"stop", "wait", "go", "release", "alarm", "fault", "door"}
 
 
 class Site:

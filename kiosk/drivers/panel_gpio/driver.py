@@ -162,7 +162,8 @@ class _Lines:
         from gpiozero import DigitalInputDevice, DigitalOutputDevice
 
         config = self._config
-        pins = {lamp: getattr(config, lamp) for lamp in LAMPS} | {"buzzer": config.buzzer}
+        lamps = {lamp: getattr(config, lamp) for lamp in LAMPS}
+        pins = {lamp: pin for lamp, pin in lamps.items() if pin is not None} | {"buzzer": config.buzzer}
         pins |= {f"bar {number}": pin for number, pin in enumerate(config.bar)}
         for name, pin in pins.items():
             self._outputs[name] = DigitalOutputDevice(pin, initial_value=False, pin_factory=self._factory)
@@ -186,10 +187,9 @@ class _Lines:
         out = self._physical.step(panel, now)
         wanted = out.lamps | {"buzzer": out.buzzer} | {f"bar {number}": on for number, on in enumerate(out.bar)}
         with _as_lost():
-            for name, on in wanted.items():
-                line = self._outputs[name]
-                if bool(line.value) != on:
-                    line.value = on
+            for name, line in self._outputs.items():
+                if bool(line.value) != wanted[name]:
+                    line.value = wanted[name]
 
     def presses(self) -> Iterator[ButtonPressed]:
         """What the edges since the last call, and the levels now, make of the buttons."""

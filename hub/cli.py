@@ -11,7 +11,7 @@ import apsw
 import msgspec
 from nacl.signing import VerifyKey
 
-from hub import cli_commands, enrol, roster
+from hub import cli_commands, cli_custody, enrol, roster
 from hub.access import on_record
 from hub.commands import lines
 from hub.intake import Intake, wall_ms
@@ -239,6 +239,15 @@ def _parser() -> argparse.ArgumentParser:
 
     text = "Make rosters for the kiosks; name who of one has not come."
     roster.add_commands(commands.add_parser("roster", help=text, description=text))
+
+    text = "Read the manifest of a box of tubes; without any network."
+    manifest = commands.add_parser("manifest", help=text, description=text)
+    manifest.set_defaults(db=None)
+    cli_custody.add_manifest(manifest)
+
+    text = "From a tube to its people, in clear, as JSON lines. Each use is on record."
+    people = command("members", cli_custody.tell_members, text, private=True)
+    people.add_argument("tube", nargs="+", help="its number; blanks are allowed")
 
     reporting = command("report", _report, "Tell per kiosk what is there and what does not add up.", private=False)
     reporting.add_argument("--json", action="store_true", help="one JSON object instead of text")

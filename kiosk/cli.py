@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from kiosk import __version__
+from kiosk import __version__, manifest_cli
 from kiosk.plan import cli as plan
 from kiosk.provision import cli as provision
 from kiosk.roster import cli as roster
@@ -64,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     add("safe", _safe, "say on the lamps and in the status that the kiosk cannot run (what its unit does then)")
     check = add("check", _check, "check a configuration file and print what the kiosk would open")
     check.add_argument("--udev", action="store_true", help="print udev rules for the devices that are plugged in")
+    preflight = add("preflight", _preflight, "try every device, step by step, while the kiosk is stopped")
+    preflight.add_argument("--json", action="store_true", help="the result for programs; what to do goes to stderr")
     status = add("status", _status, "tell how the running kiosk is: people, tubes, devices, what needs help")
     status.add_argument("--json", action="store_true", help="the same for programs")
     journal = add("journal", _journal, "print the facts as JSON lines; personal data stays sealed")
@@ -87,6 +89,10 @@ def _parser() -> argparse.ArgumentParser:
     keys.add_argument("folder", type=Path)
     tube = add("tube", _tube, "explain and verify a tube number", config=False)
     tube.add_argument("number", nargs="+", help="16 digits; blanks between the groups are allowed")
+    tube.add_argument("--members", action="store_true", help="who is in it, by position and digest")
+    tube.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"default {DEFAULT_CONFIG}")
+    boxes = "signed manifests of the boxes that went to a laboratory"
+    manifest_cli.add_commands(add("manifest", manifest_cli.run, boxes, config=False), DEFAULT_CONFIG)
     provisioning = "tell a kiosk who it is: make files and codes, take them, wait for them"
     provision.add_commands(add("provision", provision.run, provisioning, config=False))
     listing = "who is expected at this site: check a table, import it, tell who has not come"
@@ -180,6 +186,13 @@ def _check(options: argparse.Namespace) -> int:
     for warning in config_file.warnings(config):
         print(f"warning: {warning}")
     return OK
+
+
+def _preflight(options: argparse.Namespace) -> int:
+    from kiosk import config_file
+    from kiosk.preflight import walk
+
+    return walk.main(config_file.load(options.config), as_json=options.json)
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -342,6 +355,8 @@ def _tube(options: argparse.Namespace) -> int:
     from kiosk.clock import SystemClock
     from kiosk.tube import explain
 
+    if options.members:
+        return manifest_cli.members(options)
     print(explain("".join(options.number), SystemClock().now().day))
     return OK
 

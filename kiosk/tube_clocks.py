@@ -16,7 +16,7 @@ _SHOWN = 5
 
 class Tubes(msgspec.Struct, frozen=True):
     """``waiting``: tubes with a swab in them that no courier has, ``closed`` of them closed; ``oldest_ms``: the age of
-    the oldest; ``warn`` and ``limit``: how many are past the first age alone, and past the second; ``left``: after the end of
+    the oldest; ``warn``, ``limit``: how many are past the first age alone, past the second; ``left``: after the end of
     their day; ``unsure``: how many may be older, as no clock could be believed. ``packed``: in the box that is being
     packed, or None; ``missing``: what it lacks; ``stopped``: it was to go and could not. ``in_flight``: tubes on their
     way to a laboratory or in it, by laboratory."""

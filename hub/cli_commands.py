@@ -1,4 +1,4 @@
-"""`kiosk-hub command` and `kiosk-hub bundle`."""
+"""`kiosk-hub command`, `kiosk-hub verdicts` and `kiosk-hub bundle`."""
 
 import argparse
 import os
@@ -10,24 +10,26 @@ import zxingcpp
 from PIL import Image
 
 from hub import commands as outbox
+from hub import verdicts as table
 from hub.intake import wall_ms
 from hub.store import Store
+from hub.verdicts import VerdictsError
 from kiosk import commands
 from kiosk.frames import FrameError
 from kiosk.seal import PrivateKeys
 from kiosk.update import bundle
 from kiosk.update.bundle import BOARDS, BundleError
 
-WRONG_CALL = 64
+WRONG_CALL, BAD_TABLE = 64, 65
 _HOUR_MS = 3_600_000
 
 
 def add_command(parser: argparse.ArgumentParser) -> None:
-    """`kiosk-hub command SITE NUMBER shell | update | support`."""
+    """`kiosk-hub command SITE NUMBER shell | update | support | revoke`."""
     parser.add_argument("site", help="six digits")
     parser.add_argument("number", help="the kiosk's number, or all")
     parser.add_argument(
-        "--valid", type=float, default=24, metavar="HOURS", help="not obeyed later (default %(default)s)"
+        "--valid", type=float, metavar="HOURS", help="not obeyed later (default 24, a revocation 30 days)"
     )
     parser.add_argument("--qr", type=Path, metavar="PNG", help="draw the code that the kiosk's own scanner reads")
     parser.add_argument("--file", type=Path, metavar="FILE", help="write it for a stick: NAME.command")
@@ -40,6 +42,8 @@ def add_command(parser: argparse.ArgumentParser) -> None:
     update.add_argument("--older", action="store_true", help="it may replace a newer version")
     update.add_argument("bundle", type=Path, help="the same bundle here, for its size and hash")
     what.add_parser("support", help="have it tell its status and its last warnings")
+    revoke = what.add_parser("revoke", help="put staff badges out of use, with those revoked before")
+    revoke.add_argument("badges", type=int, nargs="+", metavar="BADGE", help="the number on the badge")
 
 
 def command(options: argparse.Namespace) -> int:
@@ -48,7 +52,8 @@ def command(options: argparse.Namespace) -> int:
     store = Store(options.db, create=True)
     try:
         number = commands.EVERYBODY if options.number == "all" else int(options.number)
-        until = now + int(options.valid * _HOUR_MS)
+        valid = options.valid or (720 if options.do == "revoke" else 24)
+        until = now + int(valid * _HOUR_MS)
         with store.transaction():
             envelope = outbox.make(
                 store, private.sign, options.site, number, options.do, _arguments(options), until, now
@@ -79,6 +84,8 @@ def _arguments(options: argparse.Namespace) -> dict[str, object]:
     match options.do:
         case "shell":
             return {"hours": options.hours, "key": commands.public_key(options.key_file.read_text("utf-8"))}
+        case "revoke":
+            return {"badges": options.badges}
         case "update":
             size, sha256 = bundle.size_and_hash(options.bundle)
             return {"url": options.url, "size": size, "sha256": sha256, "older": options.older}
@@ -88,6 +95,26 @@ def _arguments(options: argparse.Namespace) -> dict[str, object]:
 def _draw(text: str) -> Image.Image:
     drawn = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode, ec_level="M")
     return Image.fromarray(zxingcpp.write_barcode_to_image(drawn, scale=6))
+
+
+def add_verdicts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("table", type=Path, help="the CSV; a code that is known already is replaced")
+
+
+def verdicts(options: argparse.Namespace) -> int:
+    """All of the table or nothing of it."""
+    private = PrivateKeys.parse(options.private_key.read_text("utf-8"))
+    store = Store(options.db, create=True)
+    try:
+        with store.transaction():
+            count = table.keep(store, private, table.read(options.table))
+    except VerdictsError as error:
+        sys.stderr.write(f"kiosk-hub verdicts: {options.table}: {error}\n")
+        return BAD_TABLE
+    finally:
+        store.close()
+    sys.stdout.write(f"{count} codes are known; kiosks are answered from now on\n")
+    return 0
 
 
 def add_bundle(parser: argparse.ArgumentParser) -> None:

@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS command (command INTEGER PRIMARY KEY, site TEXT, kios
   envelope BLOB NOT NULL, at INT NOT NULL, UNIQUE (site, kiosk, n));
 CREATE TABLE IF NOT EXISTS result (site TEXT, kiosk INT, addressee INT, n INT, outcome TEXT, text TEXT, told INT,
   at INT NOT NULL, PRIMARY KEY (site, kiosk, addressee, n)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS verdict (code BLOB PRIMARY KEY, box BLOB NOT NULL) WITHOUT ROWID;
 """
 """Tables that the first databases do not have."""
 MAX_APART = 10_000

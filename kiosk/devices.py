@@ -48,6 +48,16 @@ def code(config: c.SerialCode | c.HidCode | c.NoDevice, post: Post) -> Driver | 
             return None
 
 
+def keypad(config: c.HidKeypad | c.NoDevice, post: Post) -> Driver | None:
+    match config:
+        case c.HidKeypad():
+            from kiosk.drivers.keypad.driver import Keypad
+
+            return Keypad(config, post)
+        case c.NoDevice():
+            return None
+
+
 def printer(config: c.TsplPrinter | c.EscposPrinter | c.ZplPrinter | c.NoDevice, post: Post) -> PrinterDriver | None:
     match config:
         case c.TsplPrinter() | c.EscposPrinter() | c.ZplPrinter():
@@ -75,7 +85,7 @@ def panel(config: c.GpioPanel | c.SocketPanel | c.NoDevice, post: Post) -> Panel
 def describe(devices: c.Devices) -> list[str]:
     """What `kiosk check` prints: one line per device, what would be opened."""
     lines = []
-    for name in ("card", "code", "printer", "panel"):
+    for name in ("card", "code", "printer", "panel", "keypad"):
         device = getattr(devices, name)
         where = [
             f"{key} {getattr(device, key)}"

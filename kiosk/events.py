@@ -92,6 +92,14 @@ class PowerOn(Event, frozen=True):
     drilled: Drilled | None = None
 
 
+class PreflightEnded(Event, frozen=True):
+    """A technician has tried the devices, while nobody was served: names of what works and of what does not."""
+
+    passed: tuple[str, ...]
+    failed: tuple[str, ...]
+    seconds: int
+
+
 class CommandAnswered(Event, frozen=True):
     """Root's own programs have carried out a command, or could not. ``outcome``: "done" or "failed"."""
 

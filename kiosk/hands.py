@@ -1,6 +1,7 @@
 """What the flows order is carried out here, after the commit: labels, and what others must be told or given."""
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Iterable
 
@@ -13,12 +14,27 @@ from kiosk.devices import PrinterDriver
 from kiosk.domain import Handover
 from kiosk.drivers.base import Post
 from kiosk.events import PrintFailed, PrintSucceeded
-from kiosk.facts import Obey, Order, PrintLabel, PrintManifest, PrintMissing, Provision, TellResult, UseKey
+from kiosk.facts import (
+    AskVerdict,
+    MintCard,
+    Obey,
+    Order,
+    PrintCard,
+    PrintLabel,
+    PrintManifest,
+    PrintMissing,
+    Provision,
+    TellResult,
+    UseKey,
+)
 from kiosk.intake import Intake
 from kiosk.provision.apply import REQUEST
 from kiosk.uplink import Uplink
 
 log = logging.getLogger(__name__)
+
+CARD_LINES = ("以后采样请出示此码", "Show it at each sampling")
+"""On a code card of paper (rule F7)."""
 
 
 class Hands:
@@ -46,6 +62,7 @@ class Hands:
         self._post = post
         self._drawing: set[asyncio.Task[None]] = set()
         self._drill = drill
+        self._cards = itertools.count(1)
         self.provisioned_anew = False
 
     def carry_out(self, order: Order) -> None:
@@ -54,6 +71,13 @@ class Hands:
                 self._print(order)
             case UseKey():
                 self._intake.use_key(order.key)
+            case AskVerdict():
+                if self._uplink is not None:
+                    self._uplink.ask(order.code)
+            case MintCard():
+                self._post(self._intake.new_card())
+            case PrintCard():
+                self._print_card(order.text)
             case PrintManifest():
                 self._print_manifest(order.handover)
             case PrintMissing():
@@ -67,6 +91,16 @@ class Hands:
                 self._provision(order)
             case _:
                 raise TypeError(f"no one carries out {type(order).__name__}")
+
+    def _print_card(self, text: str) -> None:
+        from kiosk.notices import notice
+
+        config = self._config.devices.printer
+        if self._printer is None or not isinstance(config, Printer):
+            log.error("a code card cannot be printed: this kiosk has no printer")
+            return
+        image = notice("登记码卡 Code card", CARD_LINES, config.label_mm, config.dpi, code=text)
+        self._printer.submit(f"notice:card {next(self._cards)}", 1, image)
 
     def _hand_over(self, order: Obey) -> None:
         try:

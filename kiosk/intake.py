@@ -2,32 +2,38 @@
 goes on. Names needed for a single tube's label stay in RAM until the label is printed."""
 
 import logging
+import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
 from nacl.signing import VerifyKey
 
-from kiosk import badges, commands, identity, recognise
+from kiosk import badges, commands, identity, mrz, paper_card, recognise
 from kiosk.config import HealthCodeFormat
-from kiosk.domain import Colour, Listed, Person, Reason, Stamp
+from kiosk.domain import Colour, DocumentKind, Field, Listed, Person, Reason, Stamp, Subject
 from kiosk.events import (
     BadgePresented,
     CardFailed,
+    CardMinted,
     CardPresented,
     CardRead,
     CodeFailed,
     CodePresented,
     CodeScanned,
     CommandArrived,
+    ContactPresented,
     Event,
+    NumberTyped,
     OrderScanned,
     TubeScanned,
     Unusable,
+    VerdictArrived,
 )
 from kiosk.frames import FrameError
 from kiosk.round_key import RoundKey
 from kiosk.seal import NoKeyError, Sealer
+from kiosk.verdicts import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +56,7 @@ class Intake:
         post: VerifyKey | None = None,
         round_key: RoundKey | None = None,
         listed: Callable[[bytes, Stamp], Listed | None] = lambda *_: None,
+        answers: Callable[[], bool] = lambda: False,
         *,
         drill: bool = False,
     ) -> None:
@@ -59,6 +66,7 @@ class Intake:
         self._post = post
         self._round_key = round_key
         self._listed = listed
+        self._answers = answers
         self._drill = drill
         self._names: OrderedDict[bytes, str] = OrderedDict()
 
@@ -78,7 +86,9 @@ class Intake:
             case CardRead():
                 return self._card(event.person, at)
             case CodeScanned():
-                return self._code(event.text)
+                return self._code(event.text, at)
+            case NumberTyped():
+                return self._typed(event.text, at)
             case CardFailed() | CodeFailed():
                 log.debug("unreadable: %s", event.why)
                 return Unusable(Reason.UNREADABLE)
@@ -92,6 +102,22 @@ class Intake:
             raise FrameError("a drill is on: end it first")
         return commands.arrived(envelope, self._post, via)
 
+    def verdict(self, code: bytes, verdict: Verdict) -> Event:
+        """What the command post says of the code with this digest."""
+        try:
+            holder = self._sealer.digest(verdict.number) if verdict.number else None
+        except NoKeyError:
+            holder = None
+        return VerdictArrived(code, verdict.colour, holder)
+
+    def new_card(self) -> Event:
+        """A new code card of paper."""
+        text = paper_card.text(secrets.token_bytes(paper_card.TOKEN_BYTES))
+        try:
+            return CardMinted(self._paper(text), text)
+        except NoKeyError:
+            return Unusable(Reason.NO_BADGE)
+
     def prepare(self) -> None:
         """Does beforehand what the next person needs not wait for."""
         self._sealer.prepare()
@@ -104,18 +130,54 @@ class Intake:
         if (fault := identity.number_fault(person.document, identity.normalise(person.number))) is not None:
             log.info("card refused: %s", fault)
             return Unusable(Reason.BAD_NUMBER)
-        subject = self._sealer.subject(person)
-        self._names[subject.digest] = person.name or person.latin_name
-        while len(self._names) > NAMES_KEPT:
-            self._names.popitem(last=False)
-        listed = self._listed(subject.digest, at)
-        return CardPresented(subject, person.document, _expired(person.valid_to, at), listed)
+        return self._holder(person, at)
 
-    def _code(self, text: str) -> Event:
+    def _holder(self, person: Person, at: Stamp, *, typed: bool = False) -> Event:
+        subject, name = self._sealer.subject(person), person.name or person.latin_name
+        if name:
+            self._names[subject.digest] = name
+            while len(self._names) > NAMES_KEPT:
+                self._names.popitem(last=False)
+        has = (Field.NAME, Field.NUMBER) if name else (Field.NUMBER,)
+        listed = self._listed(subject.digest, at)
+        return CardPresented(subject, person.document, _expired(person.valid_to, at), listed, typed, has)
+
+    def _typed(self, text: str, at: Stamp) -> Event:
+        """A volunteer has typed a document number of 18 characters, or a mobile number."""
+        number = identity.normalise(text)
+        if recognise.PHONE.fullmatch(number):
+            return ContactPresented(self._sealer.code(number, None, "typed", phone=number))
+        if recognise.is_id_number(number) and (kind := identity.kind_of(number)) is not None:
+            return self._holder(Person(document=kind, number=number, name="", birth=number[6:14]), at, typed=True)
+        log.info("typed: neither a document number with a right check digit nor a mobile number")
+        return Unusable(Reason.BAD_NUMBER)
+
+    def _passport(self, zone: str, at: Stamp) -> Event:
+        try:
+            return self._holder(mrz.parse(zone, _day(at)), at)
+        except mrz.BadZoneError as error:
+            log.info("passport refused: %s", error)
+            return Unusable(Reason.BAD_NUMBER)
+
+    def _paper(self, text: str) -> Subject:
+        return self._sealer.code(text, None, "paper")
+
+    def _code(self, text: str, at: Stamp) -> Event:
         match recognise.recognise(text, self._site, self._formats):
             case recognise.HealthCode() as code:
-                subject = self._sealer.code(text, code.ident, code.format)
-                return CodePresented(subject, code.colour, subject.digest if code.ident else None)
+                subject = self._sealer.code(text, code.ident, code.format, name=code.name, phone=code.phone)
+                holder = subject.digest if code.ident else None
+                answers = code.ask and self._answers()
+                return CodePresented(subject, code.colour, holder, code.ask, answers, _fields(code))
+            case recognise.RegistrationCode() as code:
+                subject = self._sealer.code(text, code.ident, code.format, name=code.name, phone=code.phone)
+                return ContactPresented(subject, subject.digest if code.ident else None, _fields(code))
+            case recognise.PaperCard() as card:
+                return CardPresented(self._paper(card.text), DocumentKind.PAPER, has=())
+            case recognise.BadPaperCard():
+                return Unusable(Reason.UNREADABLE)
+            case recognise.Passport() as passport:
+                return self._passport(passport.zone, at)
             case recognise.TubeCode() as tube if tube.number.drill is not self._drill:
                 log.info("scanned: a tube number that is no use %s a drill", "in" if self._drill else "outside")
                 return Unusable(Reason.NOT_NEEDED)
@@ -153,8 +215,15 @@ class Intake:
         return BadgePresented(found.badge, found.role, found.since, found.until, found.drills, key)
 
 
+def _fields(code: recognise.HealthCode | recognise.RegistrationCode) -> tuple[Field, ...]:
+    told = {Field.NAME: code.name, Field.NUMBER: code.ident, Field.PHONE: code.phone}
+    return tuple(field for field, value in told.items() if value)
+
+
+def _day(at: Stamp) -> date:
+    return date(1970, 1, 1) + timedelta(days=at.day)
+
+
 def _expired(valid_to: str, at: Stamp) -> bool:
     """``valid_to``: YYYYMMDD, or "" for 长期."""
-    if not valid_to:
-        return False
-    return valid_to < (date(1970, 1, 1) + timedelta(days=at.day)).strftime("%Y%m%d")
+    return bool(valid_to) and valid_to < _day(at).strftime("%Y%m%d")

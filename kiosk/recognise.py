@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from kiosk import identity
+from kiosk import identity, mrz, paper_card
 from kiosk.config import HealthCodeFormat
 from kiosk.domain import Colour, Private
 from kiosk.tube import LENGTH, BadTubeNumber, TubeNumber
@@ -18,7 +18,9 @@ MAX_TEXT = 512
 """Characters. Nothing longer is a code of ours; no pattern is ever tried on more."""
 
 STAFF_PREFIX = "KC1:"
-GROUPS = frozenset({"colour", "token", "id"})
+GROUPS = frozenset({"colour", "token", "id", "name", "phone"})
+PHONE = re.compile(r"1[3-9][0-9]{9}")
+"""A mobile number of the country."""
 
 MAX_EFFORT = 3.4
 """As a power of MAX_TEXT: three open repeats and a few optional parts, a second on the slowest board at worst."""
@@ -29,13 +31,41 @@ class Scan(Private, msgspec.Struct, frozen=True):
 
 
 class HealthCode(Scan, frozen=True):
-    """``token``: what tells this code from another; ``ident``: the holder's document number, where the format has it in
-    clear; ``format``: name of the format that matched."""
+    """``token``: what tells this code from another; ``ident``, ``name``, ``phone``: the holder's, where the format has
+    them in clear; ``format``: name of the format that matched; ``ask``: only the command post knows the colour."""
 
     colour: Colour
     token: str
     ident: str | None
     format: str
+    name: str = ""
+    phone: str = ""
+    ask: bool = False
+
+
+class RegistrationCode(Scan, frozen=True):
+    """Says who somebody is, and no colour; the rest as in a HealthCode."""
+
+    ident: str | None
+    format: str
+    name: str = ""
+    phone: str = ""
+
+
+class PaperCard(Scan, frozen=True):
+    """A code card that a kiosk has made."""
+
+    text: str
+
+
+class BadPaperCard(Scan, frozen=True):
+    """Begins like one, and was misread."""
+
+
+class Passport(Scan, frozen=True):
+    """The machine-readable zone of one, not yet checked."""
+
+    zone: str
 
 
 class TubeCode(Scan, frozen=True):
@@ -66,7 +96,18 @@ class Unknown(Scan, frozen=True):
     text: str
 
 
-AnyScan = HealthCode | TubeCode | BadTube | IdNumber | StaffCommand | Unknown
+AnyScan = (
+    HealthCode
+    | RegistrationCode
+    | TubeCode
+    | BadTube
+    | IdNumber
+    | StaffCommand
+    | PaperCard
+    | BadPaperCard
+    | Passport
+    | Unknown
+)
 
 
 class Format(msgspec.Struct, frozen=True):
@@ -75,9 +116,12 @@ class Format(msgspec.Struct, frozen=True):
     name: str
     pattern: re.Pattern[str]
     colours: Mapping[str, Colour]
+    ask: bool = False
+    health: bool = True
 
-    def match(self, text: str) -> HealthCode | None:
-        """The pattern must match all of ``text``. A colour that is missing or not listed is UNKNOWN, never green."""
+    def match(self, text: str) -> HealthCode | RegistrationCode | None:
+        """The pattern must match all of ``text``. A colour that is missing or not listed is UNKNOWN, never green; a
+        phone number that cannot be one is none."""
         found = self.pattern.fullmatch(text)
         if found is None:
             return None
@@ -85,8 +129,13 @@ class Format(msgspec.Struct, frozen=True):
         shown = groups.get("colour")
         colour = self.colours.get(shown, Colour.UNKNOWN) if shown else Colour.UNKNOWN
         ident = (groups.get("id") or "").upper()
-        masked = not ident.isalnum()
-        return HealthCode(colour, groups.get("token") or text, None if masked else ident, self.name)
+        known = ident if ident.isalnum() else None  # masked ones are not
+        name, phone = groups.get("name") or "", groups.get("phone") or ""
+        phone = phone if PHONE.fullmatch(phone) else ""
+        if not self.health:
+            return RegistrationCode(known, self.name, name, phone)
+        ask = self.ask and colour is Colour.UNKNOWN
+        return HealthCode(colour, groups.get("token") or text, known, self.name, name, phone, ask)
 
 
 def recognise(text: str, site: str, formats: Iterable[Format]) -> AnyScan:
@@ -95,12 +144,16 @@ def recognise(text: str, site: str, formats: Iterable[Format]) -> AnyScan:
         return Unknown(text[:MAX_TEXT])
     if text.startswith(STAFF_PREFIX):
         return StaffCommand(text.removeprefix(STAFF_PREFIX))
+    if text.startswith(paper_card.PREFIX):
+        return PaperCard(text) if paper_card.is_whole(text) else BadPaperCard()
+    if mrz.is_zone(text):
+        return Passport(text)
     try:
         return TubeCode(TubeNumber.parse(text))
     except BadTubeNumber as error:
         if text.startswith(site) and text.isascii() and text.isdecimal() and abs(len(text) - LENGTH) <= 1:
             return BadTube(str(error))
-    if _is_id_number(number := identity.normalise(text)):
+    if is_id_number(number := identity.normalise(text)):
         return IdNumber(number)
     for known in formats:
         if code := known.match(text):
@@ -108,7 +161,7 @@ def recognise(text: str, site: str, formats: Iterable[Format]) -> AnyScan:
     return Unknown(text)
 
 
-def _is_id_number(number: str) -> bool:
+def is_id_number(number: str) -> bool:
     """18 characters with a right check (ISO 7064 MOD 11-2) and a real date of birth: few tokens look like that."""
     if len(number) != 18 or identity.kind_of(number) is None:
         return False
@@ -142,7 +195,12 @@ def _compile(given: HealthCodeFormat) -> Format:
             f"{where}: a hostile code could keep this pattern busy for ever: at most three open repeats, none of a "
             "group that itself varies; possessive ones (*+ ++ ?+) do not count"
         )
-    return Format(given.name, pattern, given.colours)
+    health = given.kind == "health"
+    if not health and (given.colours or given.ask):
+        raise ValueError(f"{where}: a registration code has no colour: leave out colours and ask")
+    if not health and not pattern.groupindex.keys() & {"id", "phone"}:
+        raise ValueError(f"{where}: a registration code needs a group (?P<id>...) or (?P<phone>...)")
+    return Format(given.name, pattern, given.colours, given.ask, health)
 
 
 def _effort(tree: Any) -> float:

@@ -271,13 +271,15 @@ class Sealer(Private):
         """Raises NoKeyError, as all do that make a digest."""
         return Subject(self.digest(person.number), self._seal(msgspec.to_builtins(person)))
 
-    def code(self, text: str, holder_number: str | None, kind: str) -> Subject:
+    def code(self, text: str, holder_number: str | None, kind: str, **told: str) -> Subject:
         """A scanned code. Its digest is the holder's where the code names them, else that of the text.
 
-        ``kind``: the name of the format that recognised it. The box holds code, kind and number.
+        ``kind``: the name of the format that recognised it. The box holds code, kind and number, and what else is
+        ``told`` of the holder.
         """
         digest = self._digest(b"code", text) if holder_number is None else self.digest(holder_number)
-        return Subject(digest, self._seal({"code": text, "kind": kind, "number": holder_number or ""}))
+        more = {name: value for name, value in told.items() if value}
+        return Subject(digest, self._seal({"code": text, "kind": kind, "number": holder_number or ""} | more))
 
     @property
     def key_name(self) -> bytes:

@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Never, Protocol
 
 from kiosk.drivers.base import Post
-from kiosk.drivers.codes import CodeEvent
-from kiosk.events import CodeFailed
+from kiosk.events import CodeFailed, Event
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +24,9 @@ class Codec(Protocol):
     @property
     def pending(self) -> bool: ...
 
-    def feed(self, data: bytes) -> list[CodeEvent]: ...
+    def feed(self, data: bytes) -> Sequence[Event]: ...
 
-    def idle(self) -> list[CodeEvent]: ...
+    def idle(self) -> Sequence[Event]: ...
 
 
 async def read_codes(name: str, source: Source, codec: Codec, silence_s: float, post: Post) -> Never:

@@ -21,25 +21,28 @@ from kiosk.drivers.code_hid.codec import EV_KEY, KEY_ENTER, KEYS
 EV_REL = 2
 LED_CAPSL = 1
 NEEDED_KEYS = frozenset({KEY_ENTER, *(code for code, (plain, _) in KEYS.items() if plain.isalpha())})
+"""What a keyboard has that a scanner types on."""
+DIGITS = frozenset(code for code, (plain, _) in KEYS.items() if code >= 71 and plain.isdigit())
+"""What a numeric keypad has."""
 
 _EVIOCSCLOCKID = 0x400445A0
 
 
 class InputDevice:
-    """An open input device.
+    """An open input device. ``keys``: what a real one must have.
 
     Opening raises OSError: missing, no permission, no keyboard, held by another program, or python-evdev not installed.
     After that both reads raise DeviceLost once the device is gone.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, keys: frozenset[int] = NEEDED_KEYS) -> None:
         self.path = path
         mode = Path(path).stat().st_mode
         self._device: Any = None
         if stat.S_ISFIFO(mode):
             self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         elif stat.S_ISCHR(mode):
-            self._device = _open_and_grab(path)
+            self._device = _open_and_grab(path, keys)
             self._fd = self._device.fd
         else:
             raise DeviceLost(f"{path}: neither an input device nor a pipe")
@@ -94,14 +97,14 @@ class InputDevice:
             loop.remove_reader(self._fd)
 
 
-def _open_and_grab(path: str) -> Any:
+def _open_and_grab(path: str, keys: frozenset[int]) -> Any:
     try:
         import evdev
     except ImportError:
         raise DeviceLost(f"{path}: needs python-evdev (the extra [pi], or the distribution's python3-evdev)") from None
     device = evdev.InputDevice(path)
     try:
-        _check_keyboard(path, device.capabilities())
+        _check_keyboard(path, device.capabilities(), keys)
         try:
             device.grab()
         except OSError as error:
@@ -118,6 +121,7 @@ def _open_and_grab(path: str) -> Any:
     return device
 
 
-def _check_keyboard(path: str, capabilities: dict[int, list[int]]) -> None:
-    if EV_REL in capabilities or not NEEDED_KEYS.issubset(capabilities.get(EV_KEY, ())):
-        raise DeviceLost(f"{path}: not a keyboard-like scanner: choose the node that ends in -event-kbd")
+def _check_keyboard(path: str, capabilities: dict[int, list[int]], keys: frozenset[int]) -> None:
+    if EV_REL in capabilities or not keys.issubset(capabilities.get(EV_KEY, ())):
+        what = "keypad" if keys is DIGITS else "keyboard-like scanner"
+        raise DeviceLost(f"{path}: not a {what}: choose the node that ends in -event-kbd")

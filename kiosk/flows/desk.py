@@ -147,20 +147,6 @@ def evolve(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk:
             return msgspec.structs.replace(slice_, tube="")
         case DeskCleared():
             return msgspec.structs.replace(slice_, card=None, code=None, pair=None)
-        case CodeJudged():
-            return msgspec.structs.replace(slice_, code=change.code)
-        case VerdictAwaited():
-            pair = Pair(change.code, change.since, change.card, change.sure)
-            return _answer(slice_, at, Signal.HELD, pair=pair)
-        case ContactHeld():
-            return _answer(slice_, at, Signal.HELD, contact=change.contact, contact_at=at.mono)
-        case ContactGiven():
-            lacks = () if change.person == slice_.last else slice_.lacks
-            return _answer(slice_, at, Signal.ACKNOWLEDGED, lacks=lacks)
-        case PhoneWanted():
-            return _answer(slice_, at, Signal.FLAGGED)
-        case GuardianHeld():
-            return msgspec.structs.replace(slice_, guardian=change.guardian)
         case Registered():
             hinted = change.listed is not None and change.listed.hint
             isolated = change.category is Category.YELLOW
@@ -171,9 +157,7 @@ def evolve(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk:
             last = {"last": change.person, "last_at": at.mono, "lacks": change.missing, "contact": None}
             signal = Signal.FLAGGED if flagged else Signal.ACCEPTED
             return _answer(slice_, at, signal, alone=alone, alone_at=at.mono, **last, **about)
-        case Withdrawn(late=True):
-            return msgspec.structs.replace(slice_, alone=0 if change.person == slice_.alone else slice_.alone)
-        case CodeShown() | Withdrawn():
+        case CodeShown() | Withdrawn(late=False):
             signal = Signal.REPEAT if isinstance(change, CodeShown) else Signal.REFUSED
             about = _about(change.code.digest if isinstance(change, CodeShown) else b"", at)
             alone = 0 if change.person == slice_.alone else slice_.alone
@@ -191,7 +175,29 @@ def evolve(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk:
             return _answer(slice_, at, Signal.ACKNOWLEDGED)
         case ButtonDenied() | NothingToDo():
             return _answer(slice_, at, Signal.DENIED)
-    return _ordered(slice_, change, at)
+    return _waiting(slice_, change, at) or _ordered(slice_, change, at)
+
+
+def _waiting(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk | None:
+    """What waits for a verdict or for its person; None for another change."""
+    match change:
+        case CodeJudged():
+            return msgspec.structs.replace(slice_, code=change.code)
+        case VerdictAwaited():
+            pair = Pair(change.code, change.since, change.card, change.sure)
+            return _answer(slice_, at, Signal.HELD, pair=pair)
+        case ContactHeld():
+            return _answer(slice_, at, Signal.HELD, contact=change.contact, contact_at=at.mono)
+        case ContactGiven():
+            lacks = () if change.person == slice_.last else slice_.lacks
+            return _answer(slice_, at, Signal.ACKNOWLEDGED, lacks=lacks)
+        case PhoneWanted():
+            return _answer(slice_, at, Signal.FLAGGED)
+        case GuardianHeld():
+            return msgspec.structs.replace(slice_, guardian=change.guardian)
+        case Withdrawn(late=True):
+            return msgspec.structs.replace(slice_, alone=0 if change.person == slice_.alone else slice_.alone)
+    return None
 
 
 def _ordered(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk:

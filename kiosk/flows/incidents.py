@@ -1,5 +1,5 @@
-"""Incidents: red and yellow codes, lost tubes, calls for help; raised at once and lit until staff at the desk acknowledge
-them. The uplink repeats each to the command post until that has it."""
+"""Incidents: red and yellow codes, lost tubes, calls for help; raised at once and lit until staff at the desk
+acknowledge them. The uplink repeats each to the command post until that has it."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

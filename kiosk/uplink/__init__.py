@@ -179,7 +179,7 @@ class Uplink:
                 loop.call_soon_threadsafe(self._wake.set)
 
         name = f"kiosk-{self._site}-{self._number}{'-drill' if self._drill else ''}"
-        topics = [self._topic(leaf) for leaf in ("ack", "command", "answer", "state")]
+        topics = (self._topic("ack"), self._topic("command"), self._topic("answer"), self._topic("state"))
         link = Link(self._config, name, *topics, ping)
         began = time.monotonic()
         try:

@@ -39,10 +39,12 @@ def _no_delay(_client: Client, _userdata: Any, sock: Any) -> None:
 
 
 class Ready(NamedTuple):
-    """Connected and subscribed; ``refused``: why the broker lets us hear no acknowledgements, ``deaf``: no commands."""
+    """Connected and subscribed; ``refused``: why the broker lets us hear no acknowledgements, ``deaf``: no commands,
+    ``unanswered``: no answers."""
 
     refused: str
     deaf: str
+    unanswered: str
 
 
 class Taken(NamedTuple):
@@ -76,7 +78,9 @@ class Link:
     ``hold``: nothing but the state is sent before; ``state_due``: when to look at the state; ``told``: what it was.
     """
 
-    def __init__(self, config: Mqtt, name: str, acks: str, commands: str, state: str, ping: Callable[[], None]) -> None:
+    def __init__(
+        self, config: Mqtt, name: str, acks: str, commands: str, answers: str, state: str, ping: Callable[[], None]
+    ) -> None:
         self.inbox: deque[Happening] = deque(maxlen=256)
         self.told: object = None
         self.told_at = self.state_due = time.monotonic()
@@ -101,11 +105,11 @@ class Link:
             else:
                 fresh = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
                 any_time = SubscribeOptions(qos=1)
-                client.subscribe([(acks, any_time), (commands, fresh), (state, any_time)])
+                client.subscribe([(acks, any_time), (commands, fresh), (answers, fresh), (state, any_time)])
 
         def on_subscribe(_c: Client, _u: Any, _mid: int, reasons: list[ReasonCode], _p: Any) -> None:
-            refused, deaf, _ = (str(reason) if reason.is_failure else "" for reason in reasons)
-            post(Ready(refused, deaf))
+            refused, deaf, unanswered, _ = (str(reason) if reason.is_failure else "" for reason in reasons)
+            post(Ready(refused, deaf, unanswered))
 
         def on_message(client: Client, _u: Any, message: MQTTMessage) -> None:
             if message.topic == state:  # one is enough: that of whoever was here before
@@ -144,8 +148,15 @@ class Link:
         except (OSError, ValueError) as error:
             self._post(Lost(f"cannot reach {config.host}:{config.port}: {error}"))
 
-    def publish(self, topic: str, data: bytes, now: float, *, retain: bool = False) -> None:
-        info = self._client.publish(topic, data, qos=1, retain=retain)
+    def publish(
+        self, topic: str, data: bytes, now: float, *, retain: bool = False, answer: tuple[str, bytes] | None = None
+    ) -> None:
+        """``answer``: topic and correlation for it. Raises OSError when the connection is lost."""
+        properties = None
+        if answer is not None:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.ResponseTopic, properties.CorrelationData = answer
+        info = self._client.publish(topic, data, qos=1, retain=retain, properties=properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise OSError(f"connection lost: {info.rc.name}")
         self._waiting[info.mid] = (topic.rpartition("/")[2], now)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kiosk.domain import Colour, DocumentKind, Reason, Signal
+from kiosk.domain import Colour, Do, DocumentKind, Reason, Signal
 from kiosk.events import CardPresented
 from kiosk.facts import Bound, CodeShown, IncidentRaised, Refused, Registered, TubeClosed, Unbound, Withdrawn
 from tests.support.desk_story import Story, person, subject
@@ -311,7 +311,7 @@ def test_red_and_yellow_are_not_bound_and_the_place_stays_for_the_next(
 
 
 @pytest.mark.parametrize("colour", ["red", "yellow"])
-def test_a_barred_person_is_not_let_in_by_card_alone_until_green_is_shown(colour: str) -> None:
+def test_red_wins_over_green_until_staff_let_them_come_or_the_round_is_over(colour: str) -> None:
     story = Story()
     story.both("Li", colour)
     story.tick(10)
@@ -320,6 +320,9 @@ def test_a_barred_person_is_not_let_in_by_card_alone_until_green_is_shown(colour
     story.code("unknown", "Li")
     assert story.refusals == [Reason(colour)] * 3
     story.tick(10)
+    story.both("Li", "green")
+    assert story.refusals == [Reason(colour)] * 4
+    story.ordered(Do.OVERRIDE, "Li")
     story.both("Li", "green")
     assert story.people == 1
     story.new_round()
@@ -423,13 +426,14 @@ def test_a_late_red_code_takes_the_person_back_and_frees_the_place(colour: str, 
     assert [(who, position) for who, _, position in story.places] == [(1, 1), (3, 2)]
 
 
-def test_a_person_who_was_taken_back_needs_green_and_is_then_bound_anew() -> None:
+def test_a_person_who_was_taken_back_needs_an_override_and_is_then_bound_anew() -> None:
     story = Story()
     story.alone("Li")
     story.code("red", "Li")
     story.tick(10)
     story.alone("Li")
     assert story.refusals == [Reason.RED]
+    story.ordered(Do.OVERRIDE, "Li")
     story.both("Li", "green")
     assert [(who, position) for who, _, position in story.places] == [(2, 1)]
     story.tick(20)
@@ -446,6 +450,7 @@ def test_a_person_is_taken_back_once_even_when_the_tube_is_closed_already() -> N
     assert len(story.told(Withdrawn)) == 1
     assert story.refusals == [Reason.RED, Reason.RED]
     assert story.places == []
+    story.ordered(Do.OVERRIDE, "Li")
     story.both("Li", "green")
     assert len(story.places) == 1
 

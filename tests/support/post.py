@@ -16,6 +16,7 @@ from hub.intake import Intake
 from hub.receiver import Broker, Receiver
 from hub.report import JournalReport, report
 from hub.store import Store
+from hub.verdicts import Answers
 from kiosk import frames
 from kiosk.config import Mqtt
 from kiosk.domain import Stamp
@@ -123,7 +124,8 @@ def hub(
 ) -> Iterator[Receiver]:
     """A receiver in a thread. What it raises is raised here."""
     opened = store(db, create=True)
-    receiver = Receiver(Intake(opened, PRIVATE.public.kid), PRIVATE.sign, Broker(host="127.0.0.1", port=port), at)
+    there = Broker(host="127.0.0.1", port=port)
+    receiver = Receiver(Intake(opened, PRIVATE.public.kid), PRIVATE.sign, there, at, Answers(opened, PRIVATE))
     errors: list[BaseException] = []
 
     def work() -> None:

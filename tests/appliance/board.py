@@ -105,7 +105,7 @@ class Board:
     def _arguments(self, boot: Path) -> list[str]:
         told = (boot / "cmdline.txt").read_text().strip().replace("console=serial0", "console=ttyAMA0")
         arguments = [
-            *("-M", "raspi3b", "-smp", "4", "-accel", "tcg,thread=multi", "-d", "unimp", "-D", str(self._log)),
+            *("-M", "raspi3b", "-smp", "4", "-accel", "tcg,thread=single", "-d", "unimp", "-D", str(self._log)),
             *("-drive", f"if=sd,file={self.card.path},format=raw"),
             *("-kernel", str(boot / "kernel8.img"), "-initrd", str(boot / "initrd.img")),
             *("-dtb", str(boot / "bcm2837-rpi-3-b.dtb"), "-append", f"{told.replace('console=tty0 ', '')} {_FOR_QEMU}"),

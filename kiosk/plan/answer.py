@@ -5,14 +5,12 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from kiosk.config import CustodyRules, Queue
 from kiosk.plan.assumed import Assumed
 from kiosk.plan.day import Day, Minute, play
 from kiosk.plan.people import Arrivals, Person, people
 from kiosk.plan.table import STAGES, Passage
 from kiosk.site import Setup
-
-WAIT_MIN = 15.0
-"""Rule Q3: a wait of at most about 15 minutes."""
 
 MOST_TABLES = 99
 """Kiosk numbers of a site go so far."""
@@ -81,12 +79,13 @@ def plan(
     tables: int | None = None,
     seed: int = 1,
     arrivals: Arrivals = "peak",
-    limit_min: float = WAIT_MIN,
+    limit_min: float | None = None,
     assumed: Assumed | None = None,
 ) -> Plan:
-    """The day of ``count`` people at ``tables`` tables, or at as few as keep the limit. Raises ValueError where even
-    MOST_TABLES are too few."""
+    """The day of ``count`` people at ``tables`` tables, or at as few as keep the limit, which is the site's own oldest
+    wait (rule Q3) where nothing else is said. Raises ValueError where even MOST_TABLES are too few."""
     assumed = assumed or Assumed()
+    limit_min = limit_min or float(setup.queue.oldest_wait_min or Queue().oldest_wait_min)
     crowd = people(count, hours * 3600, arrivals, assumed, seed)
 
     def at(tables: int, limit_s: float | None = None) -> Day:
@@ -115,7 +114,7 @@ def plan(
         most_waiting=max((minute.all for minute in day.minutes), default=0),
         tubes=dict(sorted(day.opened.items())),
         labels=day.opened.total(),
-        pick_ups=_pick_ups(day, assumed, hours * 3600),
+        pick_ups=_pick_ups(day, setup.custody or CustodyRules(), hours * 3600),
         stages=stages,
         bottleneck=max(STAGES, key=lambda name: stages[name].busy),
         assumed=assumed,
@@ -178,19 +177,19 @@ def _stages(day: Day, through: Sequence[Passage], assumed: Assumed) -> dict[str,
     }
 
 
-def _pick_ups(day: Day, assumed: Assumed, closing_s: float) -> list[float]:
+def _pick_ups(day: Day, rules: CustodyRules, closing_s: float) -> list[float]:
     """A courier comes when the first swab of what waits is so old, or so many tubes wait; the last takes the rest when
     the day is over (rules T1, T2, T4)."""
     times: list[float] = []
     oldest, tubes = 0.0, 0
     for first_swab, more in (*day.swabs, (day.ended, 0)):
-        due = oldest + assumed.pick_up_min * 60
-        if tubes and due <= min(first_swab, closing_s):
+        due = oldest + rules.pick_up_min * 60
+        if tubes and rules.pick_up_min and due <= min(first_swab, closing_s):
             times.append(due)
             tubes = 0
         oldest = oldest if tubes else first_swab
         tubes += more
-        if tubes >= assumed.pick_up_count:
+        if tubes and tubes >= (rules.pick_up_tubes or tubes + 1):
             times.append(first_swab)
             tubes = 0
     return [float(round(time)) for time in ([*times, day.ended] if tubes else times)]

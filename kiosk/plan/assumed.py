@@ -32,8 +32,6 @@ class Assumed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     no_card: Share = 0.005
     red: Share = 0.0005
     key: Share = 0.01  # a tube of their own, rule G3
-    pick_up_min: Annotated[float, Meta(gt=0, le=1440)] = 120.0  # from the first swab, rule T1
-    pick_up_count: Annotated[int, Meta(ge=1, le=100_000)] = 400  # tubes, rule T2
 
 
 def assumed(pairs: Iterable[str]) -> Assumed:

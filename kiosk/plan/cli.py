@@ -16,7 +16,12 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hours", type=_positive, required=True, metavar="H", help="how long the site is open")
     parser.add_argument("--tables", type=_tables, metavar="N", help="default: the least that keep the limit")
     parser.add_argument("--arrivals", choices=["peak", "even", "slots"], default="peak", help="default peak")
-    parser.add_argument("--limit", type=_positive, metavar="MIN", help="the longest p95 of the waits, default 15 min")
+    parser.add_argument(
+        "--limit",
+        type=_positive,
+        metavar="MIN",
+        help="longest p95 of the waits; default: [queue] oldest_wait_min",
+    )
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="same seed, same answer (default 1)")
     parser.add_argument(
         "--assume", action="append", default=[], metavar="NAME=VALUE", help="such as scan_s=7; docs/planning.md has all"
@@ -28,7 +33,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     import msgspec
 
-    from kiosk.plan.answer import WAIT_MIN, plan
+    from kiosk.plan.answer import plan
     from kiosk.plan.assumed import assumed
     from kiosk.plan.plot import draw
     from kiosk.plan.site import setup
@@ -41,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         tables=options.tables,
         seed=options.seed,
         arrivals=options.arrivals,
-        limit_min=options.limit or WAIT_MIN,
+        limit_min=options.limit,
         assumed=assumed(options.assume),
     )
     if options.plot is not None:

@@ -6,7 +6,7 @@ from random import Random
 
 import msgspec
 
-from kiosk.domain import Category, DocumentKind, Listed, Reason, Stamp, Subject, Trust
+from kiosk.domain import Category, DocumentKind, Listed, Reason, Specimen, Stamp, Subject, Trust
 from kiosk.events import (
     ButtonPressed,
     CardPresented,
@@ -19,14 +19,13 @@ from kiosk.events import (
     TubeScanned,
 )
 from kiosk.facts import (
+    Bound,
     Fact,
     GroupClosed,
     GroupReleased,
-    LabelPrinted,
     PrintLabel,
     Refused,
     Registered,
-    TubeClosed,
     TubeOpened,
 )
 from kiosk.plan.assumed import Assumed
@@ -37,7 +36,10 @@ OPENS = 19_000 * 86_400_000
 """08:00 of a day in China, ms since 1970."""
 
 AGAIN_S = 5.0
-"""Whom the desk does not take because labels are missing is tried again after so long."""
+"""Whom the desk does not take because labels are missing, or too many wait, is tried again after so long."""
+
+_LATER = (Reason.PRINTER, Reason.QUEUE_FULL)
+TUBE_S = 2.0
 
 STAGES = ("registration", "printing", "gate", "sampling")
 
@@ -67,12 +69,14 @@ class Passage:
 
 
 class Group:
-    """People who go forward together; ``labels``: how many are still to come."""
+    """People who go forward together, by tube."""
 
     def __init__(self) -> None:
-        self.people: list[Passage] = []
-        self.tubes: list[str] = []
-        self.labels = 0
+        self.tubes: dict[str, list[Passage]] = {}
+
+    @property
+    def people(self) -> list[Passage]:
+        return [who for tube in self.tubes.values() for who in tube]
 
 
 class Table:
@@ -93,8 +97,10 @@ class Table:
         self._desk: Passage | None = None
         self._last = 0.0
         self._forming = Group()
-        self._groups: dict[int, Group] = {}
-        self._of_tube: dict[str, Group] = {}
+        self._closed: dict[int, Group] = {}
+        self._labelled: set[int] = set()
+        self._numbers: dict[int, Passage] = {}
+        self._scanned = 0
         self._labels: deque[PrintLabel] = deque()
         self._pressing = False
         self.at_swab: deque[Passage] = deque()
@@ -141,7 +147,11 @@ class Table:
         """Whether the desk is done with this person, or will try again."""
         who = self._desk
         for fact in facts:
-            if isinstance(fact, Refused) and fact.reason is Reason.PRINTER:
+            if isinstance(fact, Refused) and fact.reason is Reason.NO_TUBE:
+                self._scanned += 1
+                self._later(TUBE_S, self._scan_tube)
+                return True
+            if isinstance(fact, Refused) and fact.reason in _LATER:
                 self._later(AGAIN_S, self._present)
                 return True
             if who is not None and isinstance(fact, Refused | Registered):
@@ -154,6 +164,11 @@ class Table:
                 return True
         return False
 
+    def _scan_tube(self, now: float) -> None:
+        """Where tubes bring their own barcodes the next one is scanned, and the person is tried again."""
+        self._say(TubeScanned(f"{self._site.setup.kiosk:02}{self._scanned:08}"), now)
+        self._present(now)
+
     def _acknowledge(self, now: float) -> None:
         self._say(ButtonPressed("ack", SHORT_MS), now)
 
@@ -161,7 +176,7 @@ class Table:
         """Time goes on, and a volunteer closes a group that nobody joins any more."""
         self._say(Tick(), now)
         idle = self._desk is None and now - self._last >= self._assumed.idle_close_s
-        if idle and self._forming.people:
+        if idle and self._forming.tubes:
             self._say(ButtonPressed("release", LONG_MS), now)
 
     # The flows ----------------------------------------------------------------------------------------------------
@@ -171,6 +186,8 @@ class Table:
         self._site, facts, orders = decide(self._site, event, Stamp(OPENS + ms, ms, _BOOT, Trust.NTP))
         for fact in facts:
             self._hear(fact, now)
+        if facts:
+            self._see_labels(now)
         for order in orders:
             if isinstance(order, PrintLabel):
                 self._labels.append(order)
@@ -183,30 +200,31 @@ class Table:
         match fact:
             case Registered() if self._desk is not None:
                 self._desk.registered = self._last = now
-                self._forming.people.append(self._desk)
+                self._numbers[fact.person] = self._desk
             case TubeOpened():
                 self.opened[_kind(fact)] += 1
-            case TubeClosed():
-                self._forming.tubes.append(fact.tube)
-                self._forming.labels += 1
-                self._of_tube[fact.tube] = self._forming
-            case LabelPrinted(confirmed=True):
-                group = self._of_tube.pop(fact.tube)
-                group.labels -= 1
-                self._labelled(group, now)
+            case Bound():
+                self._forming.tubes.setdefault(fact.tube, []).append(self._numbers.pop(fact.person))
             case GroupClosed():
-                group, self._forming = self._forming, Group()
-                self._groups[fact.group] = group
-                for who in group.people:
-                    who.closed = now
-                self._labelled(group, now)
+                self._close(fact, now)
             case GroupReleased():
-                self._walk(self._groups.pop(fact.group), now)
+                self._walk(self._closed.pop(fact.group), now)
 
-    def _labelled(self, group: Group, now: float) -> None:
-        if group is not self._forming and not group.labels:
-            for who in group.people:
-                who.labelled = now
+    def _close(self, fact: GroupClosed, now: float) -> None:
+        group, rest = self._forming, Group()
+        if fact.ahead:
+            rest.tubes = {tube: people for tube, people in group.tubes.items() if tube != fact.ahead}
+            group.tubes = {fact.ahead: group.tubes[fact.ahead]}
+        self._closed[fact.group], self._forming = group, rest
+        for who in group.people:
+            who.closed = now
+
+    def _see_labels(self, now: float) -> None:
+        for group in self._site.release.queue:
+            if group.labelled and group.number not in self._labelled:
+                self._labelled.add(group.number)
+                for who in self._closed[group.number].people:
+                    who.labelled = now
 
     # The printer --------------------------------------------------------------------------------------------------
 
@@ -244,13 +262,14 @@ class Table:
         self._say(ButtonPressed("release", SHORT_MS), now)
 
     def _walk(self, group: Group, now: float) -> None:
-        for who in group.people:
+        people = group.people
+        for who in people:
             who.released = now
-        self._walking += len(group.people)
+        self._walking += len(people)
 
         def there(then: float) -> None:
-            self._walking -= len(group.people)
-            self.at_swab.extend(group.people)
+            self._walking -= len(people)
+            self.at_swab.extend(people)
             self._swab(then)
             self.swabs.append((then, len(group.tubes)))
 
@@ -300,4 +319,4 @@ def _shown(who: Passage, with_code: bool) -> list[Event]:
 
 def _kind(tube: TubeOpened) -> str:
     kind = "household" if tube.household else str(tube.size)
-    return f"{kind} {tube.specimen.value}" if tube.specimen.value != "throat" else kind
+    return f"{kind} {tube.specimen.value}" if tube.specimen is not Specimen.THROAT else kind

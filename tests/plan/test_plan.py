@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kiosk.config import Policy
+from kiosk.config import CustodyRules, Policy
 from kiosk.plan.answer import Plan, plan
 from kiosk.plan.assumed import Assumed, assumed
 from kiosk.site import Setup
@@ -15,8 +15,8 @@ SMOOTH = Assumed(break_min=0, paper_out=0, no_card=0, red=0, key=0)
 """No mishaps: what theory can say something of."""
 
 
-def setup(**policy: Any) -> Setup:
-    return Setup("360481", 1, Policy(**policy))
+def setup(custody: CustodyRules | None = None, **policy: Any) -> Setup:
+    return Setup("360481", 1, Policy(**policy), custody=custody)
 
 
 def day(count: int, hours: float, *, by: Assumed = SMOOTH, arrivals: Any = "even", **options: Any) -> Plan:
@@ -116,7 +116,7 @@ def test_the_courier_comes_by_time_and_by_count() -> None:
     timed = day(2_000, 6, tables=1).pick_ups
     assert [b - a >= 7_200 for a, b in zip([0, *timed], timed, strict=False)][:2] == [True, True]
     assert 3 <= len(timed) <= 4
-    counted = day(2_000, 6, tables=1, by=assumed_with(pick_up_count=20)).pick_ups
+    counted = day(2_000, 6, tables=1, setup=setup(custody=CustodyRules(pick_up_tubes=20))).pick_ups
     assert len(counted) == pytest.approx(10, abs=2)
 
 

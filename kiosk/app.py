@@ -136,6 +136,7 @@ class Kiosk:
                     self._describe,
                     command=self._command,
                     double=lambda key: self._doubles.heard(key, "from the broker"),
+                    roster=self._roster.hear,
                     verdict=lambda code, verdict: self._runner.post(self._intake.verdict(code, verdict)),
                     drill=self._drill and each is journal,
                 )
@@ -370,4 +371,5 @@ class Kiosk:
             "version": __version__,
             "issues": [issue.code for issue in self._issues.now],
             "proof": self._proof,
+            "roster": self._roster.made,
         }

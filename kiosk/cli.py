@@ -12,6 +12,7 @@ from kiosk import __version__, manifest_cli
 from kiosk.plan import cli as plan
 from kiosk.provision import cli as provision
 from kiosk.roster import cli as roster
+from kiosk.staff_sheet import cli as staff_sheet
 from kiosk.update import cli as update
 
 OK, FAILED, NOT_RUNNING, BAD_CONFIG = 0, 1, 3, 78
@@ -97,6 +98,8 @@ def _parser() -> argparse.ArgumentParser:
     provision.add_commands(add("provision", provision.run, provisioning, config=False))
     listing = "who is expected at this site: check a table, import it, tell who has not come"
     roster.add_commands(add("roster", roster.run, listing, config=False), DEFAULT_CONFIG)
+    badges = "make badges and command codes for staff, on a computer at the command post"
+    staff_sheet.add_arguments(add("staff-sheet", staff_sheet.run, badges, config=False))
     updating = "write an update into the slot that does not run, try it, keep it or go back"
     update.add_commands(add("update", update.run, updating, config=False), DEFAULT_CONFIG)
     carry_out = add("carry-out", _carry_out, "do what a signed command asks for (as root, by its unit)")

@@ -8,6 +8,8 @@ report know the journal proper alone.
 """
 
 import contextlib
+import fcntl
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +23,11 @@ from kiosk.site import SCHEMA, Setup, Site, refold
 
 DRILLS = "drill"
 """Of the folder, in the data folder."""
+LOCK_NAME = "lock"
+
+
+class AlreadyRunningError(OSError):
+    """Another program works on this data directory."""
 
 
 class Records(NamedTuple):
@@ -51,6 +58,17 @@ class Records(NamedTuple):
 def folder(data_dir: Path, drill: int) -> Path:
     """Of a drill."""
     return data_dir / DRILLS / str(drill)
+
+
+def locked(data_dir: Path) -> int:
+    """The lock of a data directory; it ends with the process. Raises AlreadyRunningError."""
+    lock = os.open(data_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise AlreadyRunningError(f"another kiosk is running on {data_dir}: stop it first") from None
+    return lock
 
 
 async def open_records(config: Config, closing: contextlib.AsyncExitStack, *, trial: bool) -> Records:

@@ -25,6 +25,11 @@ SNAPSHOT_EVERY = 5000
 _encode = msgspec.msgpack.Encoder().encode
 
 
+def rows(facts: list[Fact], at: Stamp) -> list[tuple[bytes, bytes]]:
+    """What the journal takes of one step: an id and a body for each fact."""
+    return [(uuid7(at.wall), _encode(Entry(ENTRY_VERSION, at, cast(AnyFact, fact)))) for fact in facts]
+
+
 class Store(Protocol):
     """What the runner needs of the journal's thread."""
 
@@ -130,9 +135,8 @@ class Runner:
             await self._snapshot()
 
     async def _commit(self, facts: list[Fact], at: Stamp) -> bool:
-        rows = [(uuid7(at.wall), _encode(Entry(ENTRY_VERSION, at, cast(AnyFact, fact)))) for fact in facts]
         try:
-            await self._journal.append(rows)
+            await self._journal.append(rows(facts, at))
         except StorageFault as fault:
             log.error("the journal cannot be written, nobody is registered: %s", fault)
             self.storage_fault = str(fault)

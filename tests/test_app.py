@@ -12,8 +12,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from kiosk import app, config_file, control
-from kiosk.app import AlreadyRunningError, Kiosk
+from kiosk import config_file, control, records
+from kiosk.app import Kiosk
 from kiosk.facts import Started
 from kiosk.health import read_status
 from kiosk.journal import Journal
@@ -105,8 +105,8 @@ async def test_the_lock_is_free_after_a_failed_start(tmp_path: Path) -> None:
         await Kiosk.open(rig.config)
     key.unlink()
     kiosk = await Kiosk.open(rig.config)
-    with pytest.raises(AlreadyRunningError):
-        app._locked(rig.config.kiosk.data_dir)
+    with pytest.raises(records.AlreadyRunningError):
+        records.locked(rig.config.kiosk.data_dir)
     await kiosk._closing.aclose()
 
 
@@ -118,7 +118,7 @@ async def test_a_damaged_journal_is_set_aside_and_said(tmp_path: Path) -> None:
         await until(
             lambda: "journal-set-aside" in {issue["code"] for issue in day.rig.status()["issues"]}, "it is said"
         )
-        kept = [path for path in (tmp_path / "data" / "v1").iterdir() if "damaged" in path.name]
+        kept = [path for path in (tmp_path / "data").glob("v*/*damaged*")]
         assert [path.read_bytes()[:18] for path in kept] == [b"this is no journal"]
 
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 import kiosk.events
-from kiosk import tube
-from kiosk.config import Config, EscposPrinter, Kiosk, Policy, SdtCard, Seal
+from kiosk import tube, tubes
+from kiosk.config import Config, EscposPrinter, Kiosk, Policy, Queue, SdtCard, Seal
 from kiosk.config import Site as SiteTable
-from kiosk.domain import Colour, Reason, Signal, Trust
+from kiosk.domain import Colour, Do, Reason, Signal, Trust
 from kiosk.events import ButtonPressed, CodePresented, Event, Tick
 from kiosk.facts import (
     AnyFact,
@@ -30,9 +30,11 @@ from kiosk.facts import (
     Withdrawn,
 )
 from kiosk.flows import desk, incidents, labelling, pooling, registration, release, rounds
+from kiosk.flows.corrections import CORRECTIONS
 from kiosk.site import FLOWS, Setup, Site, decide, fold, refold
+from kiosk.staff import TAKES
 from tests.support.desk_audit import Audit
-from tests.support.desk_story import DAY_S, NOON, Story, subject
+from tests.support.desk_story import DAY_S, NOON, Story, person, subject
 
 ROOT = Path(__file__).parent.parent
 
@@ -41,6 +43,7 @@ def durable(site: Site) -> tuple[Any, ...]:
     return (
         site.rounds,
         site.registration,
+        site.identities,
         site.pooling,
         site.labelling,
         site.release,
@@ -48,6 +51,8 @@ def durable(site: Site) -> tuple[Any, ...]:
         site.custody,
         site.staff,
         site.drill,
+        site.preflight,
+        site.visits,
         site.commands,
     )
 
@@ -74,7 +79,10 @@ def test_a_tick_in_peace_says_nothing_and_keeps_the_very_state() -> None:
 
 def test_the_setup_is_what_the_flows_need_of_the_configuration() -> None:
     config = Config(site=SiteTable("360481", "x"), kiosk=Kiosk(7), seal=Seal("k"), policy=Policy(pool_size=5))
-    assert Setup.of(config) == Setup("360481", 7, Policy(pool_size=5), confirm_by_scan=False, reads_cards=False)
+    nobody_presses = Queue(waiting_cap=0)
+    assert Setup.of(config) == Setup(
+        "360481", 7, Policy(pool_size=5), confirm_by_scan=False, reads_cards=False, queue=nobody_presses
+    )
     printer, card = EscposPrinter(port="/dev/null", confirm="scan"), SdtCard(port="/dev/null")
     full = Setup.of(msgspec.structs.replace(config, devices=kiosk.config.Devices(card=card, printer=printer)))
     assert (full.confirm_by_scan, full.reads_cards) == (True, True)
@@ -200,7 +208,7 @@ class Watched(Story):
             self._honest(facts)
         if isinstance(event, CodePresented) and self.site.setup.policy.health_code != "off":
             self._guarded(event, facts)
-        if any(isinstance(fact, GroupReleased) for fact in facts):
+        if any(isinstance(fact, GroupReleased) for fact in facts) and not self.site.visits.on:
             assert isinstance(event, ButtonPressed)
             assert event.button == "release"
             assert 300 <= event.held_ms <= 2000
@@ -242,6 +250,19 @@ class Watched(Story):
 
 
 WHO = st.integers(0, 6)
+MODES = [
+    Do.POOL,
+    Do.CLOSE_POOL,
+    Do.SINGLE_NEXT,
+    Do.NASAL_NEXT,
+    Do.CATEGORY_NEXT,
+    Do.HOUSEHOLD_START,
+    Do.HOUSEHOLD_END,
+    Do.REPRINT,
+    Do.VISIT_START,
+    Do.VISIT_END,
+]
+NTH = st.integers(0, 20)
 JUMPS = st.sampled_from([3600, -3600, DAY_S, -DAY_S, 400 * DAY_S, -400 * DAY_S, 20_000 * DAY_S, -20_000 * DAY_S])
 
 
@@ -261,6 +282,9 @@ class Desk(RuleBasedStateMachine):
         by_scan=st.booleans(),
         trust=st.sampled_from(Trust),
         start=st.sampled_from([0, NOON, NOON + 12 * 3600 - 10]),
+        household_size=st.sampled_from([2, 3, 10]),
+        label_at=st.sampled_from(["close", "close", "open"]),
+        tube_source=st.sampled_from(["print", "print", "print", "preprinted"]),
     )
     def opens(self, **policy: Any) -> None:
         self.story = Watched(**policy)
@@ -291,9 +315,34 @@ class Desk(RuleBasedStateMachine):
     def crowd(self, people: int, colour: str, paper: bool) -> None:
         for _ in range(people):
             self.strangers += 1
+            if self.story.site.setup.policy.tube_source == "preprinted" and not self.story.site.desk.tube:
+                self.own_tube(self.strangers)
             self.story.both(self.strangers, colour)
             if paper:
                 self.story.printed()
+
+    @rule(number=st.integers(1, 30))
+    def own_tube(self, number: int) -> None:
+        self.story.scan_label(f"HS{number:06}")
+
+    @rule(do=st.sampled_from(MODES), text=st.sampled_from(["1", "5", "10", "20", "key", "yellow", "7"]))
+    def staff_order(self, do: Do, text: str) -> None:
+        self.story.ordered(do, text=text)
+
+    @rule(
+        do=st.sampled_from(sorted(CORRECTIONS)),
+        first=st.integers(0, 20),
+        second=st.integers(0, 20),
+        halves=st.booleans(),
+    )
+    def staff_correct(self, do: Do, first: int, second: int, halves: bool) -> None:
+        everybody = [*range(101, self.strangers + 1), *range(7)]
+        people = [who for who in everybody if person(who) in self.story.audit.in_round][::-1] or everybody
+        tubes = [*reversed(self.story.audit.tubes), "3604810100000011", "HS000031"]
+        takes = TAKES.get(do, ())
+        known = [people if thing == "person" else tubes for thing in takes]
+        things = [some[n % len(some)] for some, n in zip(known, (first, second), strict=False)]
+        self.story.ordered(do, *things, text="2" if halves else "")
 
     @rule()
     def a_good_volunteer(self) -> None:
@@ -417,7 +466,7 @@ def lets_the_last_group_go_first(patch: pytest.MonkeyPatch) -> None:
 
 
 def gives_a_place_twice(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(pooling.OpenTube, "free", property(lambda self: len(self.members) + 1))
+    patch.setattr(tubes.Tube, "free", property(lambda self: len(self.members) + 1))
 
 
 def never_closes_a_tube(patch: pytest.MonkeyPatch) -> None:
@@ -425,7 +474,7 @@ def never_closes_a_tube(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         pooling,
         "evolve",
-        lambda slice_, change: slice_ if type(change).__name__ == "TubeClosed" else good(slice_, change),
+        lambda slice_, change, at: slice_ if type(change).__name__ == "TubeClosed" else good(slice_, change, at),
     )
 
 

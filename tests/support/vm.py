@@ -122,17 +122,19 @@ class Monitor:
         self._line = line
         self._read = 0
         self._events: list[dict[str, Any]] = []
+        self._turn = asyncio.Lock()
 
     async def execute(self, command: str, **arguments: object) -> Any:
-        """The answer to a command. One at a time. Raises VmError."""
+        """The answer to a command. Who comes meanwhile waits. Raises VmError."""
         message = {"execute": command, "arguments": {name.replace("_", "-"): each for name, each in arguments.items()}}
-        await self._line.send(json.dumps(message).encode() + b"\n")
-        while True:
-            answer = await self._next()
-            if "error" in answer:
-                raise VmError(f"{command}: {answer['error']['desc']}")
-            if "return" in answer:
-                return answer["return"]
+        async with self._turn:
+            await self._line.send(json.dumps(message).encode() + b"\n")
+            while True:
+                answer = await self._next()
+                if "error" in answer:
+                    raise VmError(f"{command}: {answer['error']['desc']}")
+                if "return" in answer:
+                    return answer["return"]
 
     async def event(self, name: str, **data: object) -> None:
         """Waits for an event with this name and these data that nobody has waited for yet."""

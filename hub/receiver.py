@@ -20,6 +20,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from hub import commands as outbox
 from hub.intake import Intake, Place, wall_ms
+from hub.roster import Outbox as Rosters
 from hub.verdicts import Answers
 from kiosk import frames
 
@@ -82,6 +83,7 @@ class Receiver:
         self._queue: queue.Queue[_Message] = queue.Queue(maxsize=1000)
         self._connection = 0
         self._newest = outbox.head(intake.store)
+        self._rosters = Rosters(intake.store)
         self._stopping = False  # not told through the queue: its lock is held when a signal comes
         self._client = self._make_client()
 
@@ -152,8 +154,11 @@ class Receiver:
     def _send_commands(self) -> None:
         """Those that are new, and those a kiosk that is there has not answered for good."""
         store, now = self._intake.store, wall_ms()
-        messages = [message for place in self._intake.present for message in outbox.due(store, *place, now)]
+        present = sorted(self._intake.present)
         self._intake.present.clear()
+        messages = [message for place in present for message in outbox.due(store, *place, now)]
+        places = {*present, *self._rosters.fresh()}
+        messages += [message for place in sorted(places) for message in self._rosters.due(*place, now)]
         if (newest := outbox.head(store)) > self._newest:
             messages += outbox.fresh(store, self._newest, now)
             self._newest = newest

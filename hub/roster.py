@@ -11,16 +11,21 @@ from typing import NamedTuple
 import msgspec
 
 from hub.access import on_record
+from hub.commands import Message
 from hub.intake import wall_ms
 from hub.store import Store
-from kiosk import facts
+from kiosk import facts, frames
+from kiosk.commands import EVERYBODY
 from kiosk.domain import Stamp, Trust
-from kiosk.roster import codec, table
+from kiosk.frames import State
+from kiosk.roster import codec, pieces, table
 from kiosk.roster.codec import SUFFIX
 from kiosk.roster.entry import Entry, RosterError
 from kiosk.seal import PrivateKeys, Sealer, SealError, kept_digest_key, key_name, normal_number, open_box
 
 OK, WRONG_TABLE = 0, 65
+AGAIN_MS = 120_000
+"""What a kiosk has not taken after so long is sent again, when it says that it is there."""
 _EPOCH = date(1970, 1, 1)
 _HEADINGS = ("楼栋/村", "行", "姓名", "证件号码", "电话", "类别", "状态", "上次采样", "应采日期", "车牌")
 
@@ -38,6 +43,14 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     )
     making.add_argument("table", type=Path)
     making.add_argument("out", type=Path, help=f"NAME{SUFFIX}")
+
+    text = "Have the receiver on this database send a roster to the kiosks of its site that do not have it."
+    push = commands.add_parser("push", help=text, description=text)
+    push.set_defaults(command=_push)
+    push.add_argument("--db", type=Path, required=True, metavar="FILE", help="the database of received facts")
+    push.add_argument("--private-key", type=Path, required=True, metavar="FILE", help="private.key")
+    push.add_argument("--number", type=int, default=EVERYBODY, metavar="N", help="only this kiosk")
+    push.add_argument("file", type=Path, help=f"NAME{SUFFIX}, as it was made")
 
     text = "Name everybody of a roster who has not come, as CSV. Each use is on record."
     missing = commands.add_parser("missing", help=text, description=text)
@@ -88,6 +101,65 @@ def _make(options: argparse.Namespace) -> int:
     options.out.write_bytes(made)
     sys.stdout.write(f"{options.out}: {len(read.entries)} people for site {options.site}\n")
     return OK
+
+
+def _push(options: argparse.Namespace) -> int:
+    private = PrivateKeys.parse(options.private_key.read_text("utf-8"))
+    try:
+        parts = codec.split(options.file.read_bytes())
+        header = codec.header(parts, [private.public.verify])
+        data = codec.join(parts._replace(box=b""))
+        count = sum(1 for _ in pieces.cut(header.made, data))
+    except RosterError as error:
+        sys.stderr.write(f"kiosk-hub roster: {options.file.name}: {error}\n")
+        return WRONG_TABLE
+    store = Store(options.db, create=True)
+    with store.transaction():
+        place = (header.site, options.number)
+        store.rows("INSERT OR REPLACE INTO roster VALUES (?, ?, ?, ?)", *place, header.made, data)
+    store.close()
+    whom = f"{header.site}/{options.number or 'all'}"
+    sys.stdout.write(f"{header.count} people for {whom}: sent in {count} pieces to each kiosk that says it is there\n")
+    return OK
+
+
+class Outbox:
+    """Sends each kiosk that says it is there the roster it should have and does not."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._sent: dict[tuple[str, int], tuple[int, int]] = {}
+        self._newest = self._last()
+
+    def _last(self) -> int:
+        return self._store.rows("SELECT max(made) FROM roster").fetchone()[0] or 0
+
+    def fresh(self) -> list[tuple[str, int]]:
+        """The kiosks of the sites that have got a roster since the last time."""
+        before, self._newest = self._newest, self._last()
+        if self._newest == before:
+            return []
+        query = "SELECT DISTINCT site, device.kiosk FROM device JOIN roster USING (site) WHERE made > ?"
+        return list(self._store.rows(query, before).fetchall())
+
+    def due(self, site: str, kiosk: int, now: int) -> Iterator[Message]:
+        """``now``: ms since 1970 UTC. What was sent a moment ago is on its way."""
+        query = "SELECT made, data FROM roster WHERE site = ? AND kiosk IN (?, ?) ORDER BY made DESC LIMIT 1"
+        row = self._store.rows(query, site, kiosk, EVERYBODY).fetchone()
+        if row is None or self._has(site, kiosk) >= row[0]:
+            return
+        made, at = self._sent.get((site, kiosk), (0, 0))
+        if made == row[0] and now - at < AGAIN_MS:
+            return
+        self._sent[site, kiosk] = (row[0], now)
+        for piece in pieces.cut(row[0], bytes(row[1])):
+            yield Message(frames.topic(site, kiosk, "roster"), piece)
+
+    def _has(self, site: str, kiosk: int) -> int:
+        """When the roster that this kiosk uses was made."""
+        row = self._store.rows("SELECT state FROM device WHERE site = ? AND kiosk = ?", site, kiosk).fetchone()
+        said = msgspec.msgpack.decode(row[0], type=State).roster if row and row[0] else 0
+        return said if isinstance(said, int) else 0
 
 
 def _missing(options: argparse.Namespace) -> int:

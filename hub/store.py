@@ -41,6 +41,8 @@ CREATE TABLE IF NOT EXISTS command (command INTEGER PRIMARY KEY, site TEXT, kios
   envelope BLOB NOT NULL, at INT NOT NULL, UNIQUE (site, kiosk, n));
 CREATE TABLE IF NOT EXISTS result (site TEXT, kiosk INT, addressee INT, n INT, outcome TEXT, text TEXT, told INT,
   at INT NOT NULL, PRIMARY KEY (site, kiosk, addressee, n)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS roster (site TEXT, kiosk INT, made INT NOT NULL, data BLOB NOT NULL,
+  PRIMARY KEY (site, kiosk)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS verdict (code BLOB PRIMARY KEY, box BLOB NOT NULL) WITHOUT ROWID;
 """
 """Tables that the first databases do not have."""

@@ -117,7 +117,8 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True):
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """How the kiosk is. ``acked`` and ``hub``: the acknowledgement it goes by; ``key``: its own verify key;
     ``trust``: how far its clock can be believed, 0-4; ``issues``: codes of what is wrong; ``proof``: that it knows the
-    one-time id it was provisioned with (`kiosk.enrolment`), if it was."""
+    one-time id it was provisioned with (`kiosk.enrolment`), if it was; ``roster``: when the roster in use was made, ms
+    since 1970 UTC."""
 
     v: int = VERSION
     site: SiteCode
@@ -134,10 +135,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     issues: tuple[str, ...] = ()
     key: Hash
     proof: Annotated[bytes, Meta(min_length=16, max_length=16)] | msgspec.UnsetType = msgspec.UNSET
+    roster: int | msgspec.UnsetType = msgspec.UNSET
 
 
 def topic(site: str, kiosk: int | str, leaf: str, *, drill: bool = False) -> str:
-    """``leaf``: facts, ack, state, incident, command, result; ask and answer are reserved."""
+    """``leaf``: facts, ack, state, incident, command, result, ask, answer, roster."""
     return f"kiosk/v1/{site}/{kiosk}/{'drill/' if drill else ''}{leaf}"
 
 

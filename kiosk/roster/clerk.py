@@ -12,6 +12,7 @@ from kiosk.clock import Clock
 from kiosk.flows.registration import Registration
 from kiosk.roster import codec
 from kiosk.roster.entry import Entry, RosterError
+from kiosk.roster.pieces import Pieces
 from kiosk.roster.shelf import Count, Shelf, total
 from kiosk.seal import Sealer, SealError
 
@@ -53,6 +54,8 @@ class Clerk:
         self._seal = seal
         self._sign = sign
         self._pieces: list[bytes] = []
+        self._by_line = Pieces()
+        self._arrived = b""
         self._counted: tuple[Registration, object] | None = None
         self._counted_at = -EVERY_MS
         self._due: list[int] = []
@@ -97,8 +100,24 @@ class Clerk:
         rows = await asyncio.to_thread(self._shelf.missing, seen(registration), visits=wanted.visits)
         return {"missing": rows}
 
+    def hear(self, payload: bytes) -> None:
+        """A piece of a roster came over the uplink."""
+        try:
+            self._arrived = self._by_line.hear(payload) or self._arrived
+        except RosterError as error:
+            log.warning("over the uplink: %s", error)
+
+    @property
+    def made(self) -> int:
+        """When the roster in use was made, ms since 1970 UTC; 0 without one."""
+        return self._shelf.made
+
     async def look(self, registration: Registration) -> None:
-        """Counts again, where anything has changed."""
+        """Takes what came over the uplink, and counts again where anything has changed."""
+        if self._arrived:
+            reply, self._arrived = await self.take(Piece(self._arrived, first=True, last=True)), b""
+            if "error" in reply:
+                log.warning("the roster that came over the uplink is not used: %s", reply["error"])
         at = self._clock.now()
         counted = (registration, self._shelf.roster)
         if self._counted is not None and all(a is b for a, b in zip(self._counted, counted, strict=True)):

@@ -128,6 +128,11 @@ class Shelf:
         return header
 
     @property
+    def made(self) -> int:
+        """When the roster that lies here was made, also a stale one; 0 without one."""
+        return self._roster.header.made if self._roster is not None else 0
+
+    @property
     def roster(self) -> Roster | None:
         """None also while its digests are made with another key than ours: nobody would be found."""
         roster = self._roster

@@ -65,10 +65,11 @@ class _RefusedError(OSError):
 class Uplink:
     """Ships the facts when it can.
 
-    ``describe``: what the state message tells beside the journal, any of trust (0-4), version, issues (codes)
-    and proof. ``command`` is called with each command as it came; `tell` takes the result of one, signed. ``double``
+    ``describe``: what the state message tells beside the journal, any of trust (0-4), version, issues (codes), proof
+    and roster. ``command`` is called with each command as it came; `tell` takes the result of one, signed. ``double``
     is called with the key of another device that has told its state under this kiosk's number, ``verdict``
-    with the digest of a code that was asked about and what the command post says of it. ``drill``: it is the
+    with the digest of a code that was asked about and what the command post says of it, ``roster`` with each piece of
+    one as it came. ``drill``: it is the
     journal of one, and goes to topics of its own.
 
     ``acked``: the command post has all facts to here; ``connected``: to the broker; ``issue``: what is wrong, or None.
@@ -87,6 +88,7 @@ class Uplink:
         command: Callable[[bytes], None] = lambda _envelope: None,
         double: Callable[[bytes], None] = lambda _key: None,
         verdict: Callable[[bytes, Verdict], None] = lambda _code, _verdict: None,
+        roster: Callable[[bytes], None] = lambda _piece: None,
         *,
         drill: bool = False,
     ) -> None:
@@ -97,7 +99,7 @@ class Uplink:
         self._key, self._public = device_key, public
         self._describe = describe
         self._clock = clock or SystemClock()
-        self._command, self._double, self._verdict = command, double, verdict
+        self._command, self._double, self._verdict, self._roster = command, double, verdict, roster
         self._questions = Questions(site, number, device_key, public)
         self._drill = drill
         self._results: deque[bytes] = deque(maxlen=16)
@@ -123,7 +125,7 @@ class Uplink:
     @property
     def refusal(self) -> str | None:
         """What the broker or the command post refuses. A line that is down, or a receiver that is, refuses nothing."""
-        tolerable = ("link", "receiver", "command", "answer")
+        tolerable = ("link", "receiver", "command", "answer", "roster")
         return next((text for kind, text in self._issues.items() if kind not in tolerable), None)
 
     @property
@@ -179,8 +181,8 @@ class Uplink:
                 loop.call_soon_threadsafe(self._wake.set)
 
         name = f"kiosk-{self._site}-{self._number}{'-drill' if self._drill else ''}"
-        topics = (self._topic("ack"), self._topic("command"), self._topic("answer"), self._topic("state"))
-        link = Link(self._config, name, *topics, ping)
+        ack, command, answer, roster, state = map(self._topic, ("ack", "command", "answer", "roster", "state"))
+        link = Link(self._config, name, ack, command, answer, roster, state, ping)
         began = time.monotonic()
         try:
             link.open(self._topic("state"), self._signed(await self._state(online=False)))
@@ -225,15 +227,18 @@ class Uplink:
         match item:
             case Lost(why, refused):
                 raise _RefusedError(why) if refused else OSError(why)
-            case Ready(refused, deaf, unanswered):
+            case Ready(refused, deaf, unanswered, unlisted):
                 self.connected = True
                 self._note("link", "")
                 self._note("refused", "")
                 self._note("ack", refused and f"the broker lets this kiosk hear no acknowledgements: {refused}")
                 self._note("command", deaf and f"the broker lets this kiosk hear no commands: {deaf}")
                 self._note("answer", unanswered and f"the broker lets this kiosk hear no answers: {unanswered}")
+                self._note("roster", unlisted and f"the broker lets this kiosk hear no rosters: {unlisted}")
             case Heard("command", payload):
                 self._command(payload)
+            case Heard("roster", payload):
+                self._roster(payload)
             case Heard("answer", payload):
                 self._hear_answer(payload)
             case Heard("state", payload):
@@ -365,7 +370,7 @@ class Uplink:
     async def _tell_state(self, link: Link, now: float) -> None:
         often, seldom = _STATE_S
         state = await self._state(online=True)
-        news = (state.trust, state.version, state.issues, state.hub)
+        news = (state.trust, state.version, state.issues, state.hub, state.roster)
         if news != link.told or now >= link.told_at + seldom:
             link.publish(self._topic("state"), self._signed(state), now, retain=True)
             link.told, link.told_at = news, now
@@ -391,6 +396,7 @@ class Uplink:
             version=described.get("version", ""),
             issues=tuple(described.get("issues", ())),
             proof=described.get("proof") or msgspec.UNSET,
+            roster=described.get("roster") or msgspec.UNSET,
             key=bytes(self._key.verify_key),
         )
 

@@ -40,11 +40,12 @@ def _no_delay(_client: Client, _userdata: Any, sock: Any) -> None:
 
 class Ready(NamedTuple):
     """Connected and subscribed; ``refused``: why the broker lets us hear no acknowledgements, ``deaf``: no commands,
-    ``unanswered``: no answers."""
+    ``unanswered``: no answers, ``unlisted``: no rosters."""
 
     refused: str
     deaf: str
     unanswered: str
+    unlisted: str
 
 
 class Taken(NamedTuple):
@@ -79,7 +80,15 @@ class Link:
     """
 
     def __init__(
-        self, config: Mqtt, name: str, acks: str, commands: str, answers: str, state: str, ping: Callable[[], None]
+        self,
+        config: Mqtt,
+        name: str,
+        acks: str,
+        commands: str,
+        answers: str,
+        rosters: str,
+        state: str,
+        ping: Callable[[], None],
     ) -> None:
         self.inbox: deque[Happening] = deque(maxlen=256)
         self.told: object = None
@@ -105,11 +114,12 @@ class Link:
             else:
                 fresh = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
                 any_time = SubscribeOptions(qos=1)
-                client.subscribe([(acks, any_time), (commands, fresh), (answers, fresh), (state, any_time)])
+                wanted = [(each, fresh) for each in (commands, answers, rosters)]
+                client.subscribe([(acks, any_time), *wanted, (state, any_time)])
 
         def on_subscribe(_c: Client, _u: Any, _mid: int, reasons: list[ReasonCode], _p: Any) -> None:
-            refused, deaf, unanswered, _ = (str(reason) if reason.is_failure else "" for reason in reasons)
-            post(Ready(refused, deaf, unanswered))
+            refused, deaf, unanswered, unlisted, _ = (str(reason) if reason.is_failure else "" for reason in reasons)
+            post(Ready(refused, deaf, unanswered, unlisted))
 
         def on_message(client: Client, _u: Any, message: MQTTMessage) -> None:
             if message.topic == state:  # one is enough: that of whoever was here before

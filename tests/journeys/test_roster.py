@@ -1,5 +1,6 @@
 """A site that knows who is expected: from the table on a stick to who has not come."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.cli import main as hub_command
 from kiosk.domain import Category, Listed
 from kiosk.facts import Registered
 from kiosk.people import person
@@ -142,3 +144,19 @@ async def test_a_driver_without_a_report_has_two_hours_and_is_held(tmp_path: Pat
         assert [await day.resident(n) for n in (1, 2, 3)] == ["flagged", "flagged", "accepted"]
         assert [fact.listed.hold for fact in day.told(Registered)] == [True, True, False]
         await until(lambda: not {"driver-due", "driver-overdue"} & issues(day), "both have come")
+
+
+async def test_the_command_post_makes_a_roster_and_it_comes_by_the_line_or_on_a_stick(tmp_path: Path) -> None:
+    table = csv(tmp_path / "list.csv", [row_of(n, f"{1 + n % 2}栋") for n in range(2000)])
+    async with open_site(tmp_path, line=True) as day:
+        keys, db = day.rig.keys / "private.key", tmp_path / "hub.db"
+        made = ["--private-key", str(keys), "--digest-key", str(tmp_path / "data" / "digest.key")]
+        stick = tmp_path / "week.roster"
+        assert hub_command(["roster", "make", "--site", "360481", *made, str(table), str(stick)]) == 0
+        push = ["roster", "push", "--db", str(db), "--private-key", str(keys), str(stick)]
+        assert await asyncio.to_thread(hub_command, push) == 0
+        await until(lambda: (day.rig.status()["roster"] or {}).get("total") == 2000, "it came by the line", within=90)
+        await day.residents(7)
+        assert [fact.listed for fact in day.told(Registered)] == [Listed(place="2栋")]
+        assert await day.technician("roster", "import", str(stick)) == 0
+        assert_nothing_in_clear(day, [person(n).number for n in range(0, 2000, 50)])

@@ -22,6 +22,7 @@ from kiosk import (
     round_key,
     seal,
     tube_clocks,
+    voice,
 )
 from kiosk.clock import SystemClock
 from kiosk.config import Config
@@ -33,6 +34,7 @@ from kiosk.events import (
     CodeFailed,
     CodeScanned,
     Event,
+    NumberClaimed,
     NumberTyped,
     Tick,
 )
@@ -44,9 +46,10 @@ from kiosk.intake import Intake
 from kiosk.introduction import Introduction
 from kiosk.journal import StorageFault
 from kiosk.machine import Machine
+from kiosk.nearby import Nearby
 from kiosk.neighbours import Doubles, Neighbours
 from kiosk.notify import Notifier
-from kiosk.overview import Surroundings, view
+from kiosk.overview import Surroundings, heard, told, view
 from kiosk.panel import Panel, show
 from kiosk.provision import reasons
 from kiosk.provision.apply import REQUEST
@@ -91,6 +94,7 @@ class Kiosk:
         self._intake = Intake(
             *(formats, site_code, sealer, public.verify, self._round_key, shelf.listed),
             answers=lambda: self._uplink is not None and self._uplink.answers,
+            elsewhere=lambda digest: self._nearby.elsewhere(digest) if self._nearby is not None else 0,
             drill=self._drill,
         )
         self._issues = health.Issues()
@@ -104,7 +108,9 @@ class Kiosk:
         self._printer = devices.printer(config.devices.printer, self._post)
         card, code = devices.card(config.devices.card, self._post), devices.code(config.devices.code, self._post)
         keypad = devices.keypad(config.devices.keypad, self._post)
-        self._drivers = [driver for driver in (card, code, keypad, self._printer, self._panel) if driver is not None]
+        self._speaker = devices.speaker(config.devices.speaker, config.voice, self._post)
+        drivers = (card, code, keypad, self._printer, self._panel, self._speaker)
+        self._drivers = [driver for driver in drivers if driver is not None]
         self._around = Surroundings(devices={driver.name: False for driver in self._drivers})
         self._oldest_unacked_ms = 0
         self._trial = Places(run=runtime_dir.parent).trial
@@ -119,6 +125,7 @@ class Kiosk:
         self._introduction = Introduction(config, device, records.proper or journal, self._printer)
         number = config.kiosk.number
         self._doubles = Doubles(site_code, number, bytes(device.verify_key))
+        self._nearby = self._open_nearby(bytes(device.verify_key), sealer)
         self._neighbours: Neighbours | None = None
         if config.kiosk.beacon:
             self._neighbours = Neighbours(site_code, number, device, self._clock.now().boot, self._doubles)
@@ -148,9 +155,27 @@ class Kiosk:
             config, self._clock, self._intake, device, self._printer, self._uplink, self._post, drill=self._drill
         )
         self._runner = Runner(records.site, journal, self._clock, self._intake, self._hands.carry_out, self._changed)
+        self._heard = heard(records.site)
         self._counter = Counter(
             config, self._runner, self._intake, self._introduction, self._printer, self._printer_trouble, self._roster
         )
+
+    def _open_nearby(self, key: bytes, sealer: seal.Sealer) -> Nearby | None:
+        """Digests are the same at two kiosks only where one key is brought to both; what is practised concerns none."""
+        config = self._config
+        if config.neighbours is None or config.seal.digest_key == "ram" or self._drill:
+            return None
+        nearby = Nearby(
+            config.neighbours,
+            config.site.code,
+            config.kiosk.number,
+            key,
+            sealer,
+            claimed=lambda taken: self._runner.post(NumberClaimed(taken)),
+            double=lambda other: self._doubles.heard(other, "over the site's broker"),
+        )
+        nearby.learned(self._records.site, ())
+        return nearby
 
     @classmethod
     async def open(cls, config: Config) -> "Kiosk":
@@ -201,6 +226,8 @@ class Kiosk:
         work.append(self._introduce())
         if self._neighbours is not None:
             work.append(self._neighbours.run())
+        if self._nearby is not None:
+            work.append(self._nearby.run())
         work += [self._ship(uplink) for uplink in self._uplinks]
         return work
 
@@ -286,11 +313,21 @@ class Kiosk:
 
     # What goes out ------------------------------------------------------------------------------------------------
 
+    def _speak(self, facts: Sequence[Fact]) -> None:
+        site = self._runner.site
+        before, self._heard = self._heard, heard(site)
+        if self._speaker is not None:
+            for prompt in voice.prompts(before, self._heard, told(site), facts, drill=bool(site.setup.drill)):
+                self._speaker.say(prompt)
+
     def _changed(self, facts: Sequence[Fact]) -> None:
         if self._runner.ready and self._runner.site.away:
             log.info("a drill begins or ends: the kiosk is opened again")
             self._stop.set()
         self._around = self._around.learned(facts)
+        self._speak(facts)
+        if facts and self._nearby is not None:
+            self._nearby.learned(self._runner.site, facts)
         if facts:
             self._show()
             asyncio.get_running_loop().call_soon(self._refresh)

@@ -186,6 +186,8 @@ def _check(options: argparse.Namespace) -> int:
         print(line)
     mqtt = config.mqtt
     print(f"uplink   {'none' if mqtt is None else f'{mqtt.host}:{mqtt.port}' + (' with TLS' if mqtt.tls else '')}")
+    near = config.neighbours
+    print(f"neighbours {'none' if near is None else f'{near.host}:{near.port}'}")
     for warning in config_file.warnings(config):
         print(f"warning: {warning}")
     return OK

@@ -91,6 +91,14 @@ class CustodyRules(Table, frozen=True):
     day_end: Annotated[str, Meta(pattern=r"^(|([01][0-9]|2[0-3]):[0-5][0-9])\Z")] = "22:00"
 
 
+class Voice(Table, frozen=True):
+    """How the speaker speaks. ``folder``: recordings that are used instead of the kiosk's own clips."""
+
+    volume: Annotated[int, Meta(ge=0, le=100)] = 80  # 0: silent
+    languages: tuple[Literal["zh", "en"], ...] = ("zh", "en")
+    folder: Path | None = None
+
+
 class HealthCodeFormat(Table, frozen=True):
     """``pattern`` may name the groups ``colour``, ``token``, ``id`` (a document number), ``name`` and ``phone``. ``ask``:
     the command post is asked for the colour. A "registration" code has no colour: it tells who somebody is."""
@@ -188,11 +196,18 @@ class SocketPanel(Table, frozen=True, tag_field="driver", tag="socket"):
     path: Where
 
 
+class AlsaSpeaker(Table, frozen=True, tag_field="driver", tag="alsa"):
+    """``device``: a PCM as `aplay -L` names it."""
+
+    device: Where = "default"
+
+
 class Devices(Table, frozen=True):
     card: SdtCard | NoDevice = NoDevice()
     code: SerialCode | HidCode | NoDevice = NoDevice()
     printer: TsplPrinter | EscposPrinter | ZplPrinter | NoDevice = NoDevice()
     panel: GpioPanel | SocketPanel | NoDevice = NoDevice()
+    speaker: AlsaSpeaker | NoDevice = NoDevice()
     keypad: HidKeypad | NoDevice = NoDevice()
 
 
@@ -206,6 +221,25 @@ class Mqtt(Table, frozen=True):
     username: str | None = None
     password_file: Path | None = None
     keepalive_s: Annotated[int, Meta(ge=5, le=600)] = 30
+
+
+class Neighbours(Table, frozen=True):
+    """A broker on the site's own network, through which its kiosks tell each other whom they have registered."""
+
+    host: Where
+    port: Annotated[int, Meta(ge=1, le=65535)] = 1883
+
+
+class Report(Table, frozen=True):
+    """``at``: local time at which the figures of the day go up, "" never (rule D1)."""
+
+    at: Annotated[str, Meta(pattern=r"^(|([01][0-9]|2[0-3]):[0-5][0-9])\Z")] = "23:30"
+
+
+class Stock(Table, frozen=True):
+    """``warn_min``: when labels or tubes will not do for so long, staff are told (rule Q16)."""
+
+    warn_min: Annotated[int, Meta(ge=1, le=1440)] = 60
 
 
 class Seal(Table, frozen=True):
@@ -226,6 +260,10 @@ class Config(Table, frozen=True):
     policy: Policy = Policy()
     custody: CustodyRules | None = None  # without it no tube is watched; couriers are served all the same
     queue: Queue = Queue()
+    report: Report = Report()
+    stock: Stock = Stock()
+    voice: Voice = Voice()
     health_code_formats: tuple[HealthCodeFormat, ...] = ()
     devices: Devices = Devices()
     mqtt: Mqtt | None = None  # without it the kiosk exports to files only
+    neighbours: Neighbours | None = None

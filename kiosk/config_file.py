@@ -145,6 +145,8 @@ def warnings(config: Config) -> list[str]:
         )
     if config.mqtt is not None and not config.mqtt.tls and config.mqtt.host not in ("127.0.0.1", "localhost", "::1"):
         said.append("mqtt.tls = false: tube numbers and counts cross the network in clear (personal data stays sealed)")
+    if config.neighbours is not None and config.seal.digest_key == "ram":
+        said.append('[neighbours] is not used: by seal.digest_key = "ram" each kiosk has a key of its own; take "badge"')
     if config.mqtt is None:
         said.append("no [mqtt]: facts leave this kiosk only by `kiosk export`")
     if not config.health_code_formats and config.policy.health_code != "off":

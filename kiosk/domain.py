@@ -89,6 +89,8 @@ class Reason(StrEnum):
     RED = "red"
     YELLOW = "yellow"
     REPEAT = "repeat"  # already registered in this round
+    ELSEWHERE = "elsewhere"  # the same, at another kiosk of the site
+    NUMBER_TAKEN = "number-taken"  # another kiosk of the site has this one's number: tubes would be alike
     MISMATCH = "mismatch"  # the code names another person than the card
     NO_CODE = "no-code"  # a health code is required and none was shown in time
     NO_CARD = "no-card"  # a code alone is not enough here
@@ -210,6 +212,7 @@ class Do(StrEnum):
     PAPER_CARD = "paper-card"
     VISIT_START = "visit-start"
     VISIT_END = "visit-end"
+    STOCK = "stock"  # how many labels or tubes are there, as "labels 1000"
 
 
 class Drilled(msgspec.Struct, frozen=True):

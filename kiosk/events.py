@@ -112,9 +112,16 @@ class CommandAnswered(Event, frozen=True):
 # From the intake ------------------------------------------------------------------------------------------------
 
 
+class NumberClaimed(Event, frozen=True):
+    """Another kiosk of the site works under this one's number, or no longer does."""
+
+    taken: bool
+
+
 class CardPresented(Event, frozen=True):
     """A valid card, sealed. ``expired``: accepted, but its validity has ended. ``listed``: the person is on the
-    roster. ``typed``: a volunteer has typed its number. ``has``: what is now known of the person."""
+    roster. ``typed``: a volunteer has typed its number. ``elsewhere``: the kiosk that has registered the person
+    in this round, or 0. ``has``: what is now known of the person."""
 
     subject: Subject
     document: DocumentKind
@@ -122,11 +129,13 @@ class CardPresented(Event, frozen=True):
     listed: Listed | None = None
     typed: bool = False
     has: tuple[Field, ...] = (Field.NAME, Field.NUMBER)
+    elsewhere: int = 0
 
 
 class CodePresented(Event, frozen=True):
     """A code, sealed. ``holder``: digest of the person the code names, where its format tells. ``ask``: its colour is
-    the command post's to say; ``answers``: who can be asked right now. ``has``: what it tells of its holder."""
+    the command post's to say; ``answers``: who can be asked right now. ``elsewhere``: the kiosk that has registered its
+    holder, or who stands for it, in this round; or 0. ``has``: what it tells of its holder."""
 
     subject: Subject
     colour: Colour
@@ -134,6 +143,7 @@ class CodePresented(Event, frozen=True):
     ask: bool = False
     answers: bool = False
     has: tuple[Field, ...] = ()
+    elsewhere: int = 0
 
 
 class ContactPresented(Event, frozen=True):

@@ -339,6 +339,18 @@ class ManifestClosed(Fact, frozen=True, tag="manifest-closed"):
     vehicle: str = ""
 
 
+class DayReported(Fact, frozen=True, tag="day-reported"):
+    """The figures of a day (rule D1), as `kiosk.figures` counts them. ``day``: since 1970-01-01, local; ``trusted``:
+    the clock could be believed all day; ``late``: the day was over before they were told."""
+
+    day: int
+    counts: dict[str, int]
+    waits: dict[int, int] = {}
+    pace: dict[int, int] = {}
+    trusted: bool = True
+    late: bool = False
+
+
 class TubeLost(Fact, frozen=True, tag="tube-lost"):
     """``kind``: "lost" or "leaked"; ``people``: who must be sampled again (R3), and may."""
 
@@ -413,6 +425,7 @@ AnyFact = (
     | TubePacked
     | ManifestClosed
     | TubeLost
+    | DayReported
     | CommandTaken
     | CommandEnded
 )
@@ -519,6 +532,12 @@ class DeskCleared(Note, frozen=True):
 
 class ButtonDenied(Note, frozen=True):
     """The button cannot do that now."""
+
+
+class NumberHeard(Note, frozen=True):
+    """Another kiosk has this one's number, or has it no more."""
+
+    taken: bool
 
 
 class NothingToDo(Note, frozen=True):

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
+import msgspec
 from nacl.signing import VerifyKey
 
 from kiosk import badges, commands, identity, mrz, paper_card, recognise
@@ -57,6 +58,7 @@ class Intake:
         round_key: RoundKey | None = None,
         listed: Callable[[bytes, Stamp], Listed | None] = lambda *_: None,
         answers: Callable[[], bool] = lambda: False,
+        elsewhere: Callable[[bytes], int] = lambda _digest: 0,
         *,
         drill: bool = False,
     ) -> None:
@@ -67,12 +69,17 @@ class Intake:
         self._round_key = round_key
         self._listed = listed
         self._answers = answers
+        self._elsewhere = elsewhere
         self._drill = drill
         self._names: OrderedDict[bytes, str] = OrderedDict()
 
     def admit(self, event: Event, at: Stamp) -> Event:
         try:
-            return self._admit(event, at)
+            admitted = self._admit(event, at)
+            if isinstance(admitted, CardPresented | CodePresented):
+                who = (isinstance(admitted, CodePresented) and admitted.holder) or admitted.subject.digest
+                admitted = msgspec.structs.replace(admitted, elsewhere=self._elsewhere(who))
+            return admitted
         except NoKeyError:
             return Unusable(Reason.NO_BADGE)
 

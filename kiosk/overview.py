@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from kiosk.domain import Signal
 from kiosk.events import ButtonPressed, DeviceOffline, DeviceOnline, Event, PrintFailed, PrintSucceeded
 from kiosk.facts import ClockStepped, Fact
 from kiosk.flows.release import group_size
@@ -12,6 +13,7 @@ from kiosk.on_duty import BADGE_NEEDED, Long
 from kiosk.panel import View
 from kiosk.site import Site
 from kiosk.staff import BADGE_MS
+from kiosk.voice import Heard
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +48,18 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, clock_step_ms=steps[-1]) if steps else self
 
 
+def heard(site: Site) -> Heard:
+    """What the voice follows: the answers, and the door."""
+    return Heard(site.desk.signals, site.release.is_full(site.setup.queue.waiting_cap))
+
+
+def told(site: Site) -> Signal:
+    """The answer given last, where a resident is to be told in words: not what staff order by cards, and not that a
+    card waits for a code that need not come."""
+    waits = site.desk.signal is Signal.HELD and site.setup.policy.health_code != "required"
+    return Signal.NONE if waits or site.desk.order is not None else site.desk.signal
+
+
 def view(site: Site, issues: tuple[Issue, ...], surroundings: Surroundings, storage_fault: str, *, ready: bool) -> View:
     """Everything the panel depends on."""
     release, policy = site.release, site.setup.policy
@@ -53,12 +67,13 @@ def view(site: Site, issues: tuple[Issue, ...], surroundings: Surroundings, stor
     shifts = surroundings.shifts - surroundings.heeded
     keyless = any(issue.code == BADGE_NEEDED for issue in issues)
     full, badge = release.is_full(site.setup.queue.waiting_cap), site.desk.badge
+    blocked = full or keyless or site.desk.number_taken
     return View(
         signal=site.desk.signal,
         signal_at=site.desk.signal_at,
         signal_count=site.desk.signals,
         held=site.desk.card is not None or site.desk.code is not None,
-        accepting=ready and release.unlabelled_groups < policy.unlabelled_groups and not full and not keyless,
+        accepting=ready and release.unlabelled_groups < policy.unlabelled_groups and not blocked,
         door_closed=ready and full,
         members=release.open.members,
         group_size=group_size(site),

@@ -290,10 +290,17 @@ class Sealer(Private):
         """16 bytes, keyed BLAKE2b; equal for one document number whichever kind of card or code shows it."""
         return self._digest(b"number", normal_number(number))
 
+    def mac(self, data: bytes) -> bytes:
+        """16 bytes that only who has the digest key can make. Raises NoKeyError."""
+        return self._keyed(b"near", data)
+
     def _digest(self, domain: bytes, text: str) -> bytes:
+        return self._keyed(domain, text.encode())
+
+    def _keyed(self, domain: bytes, data: bytes) -> bytes:
         if (key := self._key) is None:
             raise NoKeyError("no digest key: a badge brings it")
-        return hashlib.blake2b(text.encode(), digest_size=16, key=key, person=b"kiosk-" + domain).digest()
+        return hashlib.blake2b(data, digest_size=16, key=key, person=b"kiosk-" + domain).digest()
 
     def _seal(self, content: dict[str, str]) -> bytes:
         """As libsodium's crypto_box_seal does: the fresh public key, then the box under a nonce of both public keys."""

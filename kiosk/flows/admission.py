@@ -29,6 +29,10 @@ def obstacle(site: "Site", card: CardPresented | None, code: CodePresented | Non
     shown = [each.subject.digest for each in (card, code) if each is not None]
     if any(map(site.registration.person, [*shown, *([code.holder] if code is not None and code.holder else [])])):
         return Reason.REPEAT
+    if site.desk.number_taken:
+        return Reason.NUMBER_TAKEN
+    if any(each.elsewhere and each.subject.digest not in site.registration.allowed for each in (card, code) if each):
+        return Reason.ELSEWHERE
     if site.release.unlabelled_groups >= site.setup.policy.unlabelled_groups:
         return Reason.PRINTER
     if site.release.is_full(site.setup.queue.waiting_cap):

@@ -25,6 +25,7 @@ from kiosk.facts import (
     ManifestClosed,
     Note,
     NothingToDo,
+    NumberHeard,
     OrderDropped,
     OrderFed,
     OrderHeld,
@@ -81,7 +82,8 @@ class Desk(msgspec.Struct, frozen=True):
     is number ``signals``. ``badge``: the one shown last; ``leader``: the last of somebody who may stand by a
     supervised one. ``tube``: its own barcode was scanned, and it is for the next who needs one.
     ``contact``, shown at ``contact_at``, waits for its person. ``last``: who was registered last, at ``last_at``, and
-    what ``lacks`` of them. ``guardian``: whose card was shown last for a child."""
+    what ``lacks`` of them. ``guardian``: whose card was shown last for a child. ``number_taken``: by
+    another kiosk of the site."""
 
     card: CardPresented | None = None
     code: CodePresented | None = None
@@ -105,6 +107,7 @@ class Desk(msgspec.Struct, frozen=True):
     last_at: int = 0
     lacks: tuple[Field, ...] = ()
     guardian: Subject | None = None
+    number_taken: bool = False
 
     def waits_with(self, code: bytes) -> bool:
         """Somebody is there with the code of this digest."""
@@ -122,6 +125,7 @@ class Desk(msgspec.Struct, frozen=True):
 _REFUSED_TUBES = {"twice": Signal.REPEAT, "foreign": Signal.REFUSED, "unexpected": Signal.DENIED}
 _REASONS = {
     Reason.REPEAT: Signal.REPEAT,
+    Reason.ELSEWHERE: Signal.REPEAT,
     Reason.UNREADABLE: Signal.RETRY,
     Reason.BAD_NUMBER: Signal.RETRY,
     Reason.BAD_TUBE: Signal.RETRY,
@@ -145,6 +149,8 @@ def evolve(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk:
             return _answer(slice_, at, Signal.HELD, tube=change.tube)
         case TubeOpened(serial=0):
             return msgspec.structs.replace(slice_, tube="")
+        case NumberHeard():
+            return msgspec.structs.replace(slice_, number_taken=change.taken)
         case DeskCleared():
             return msgspec.structs.replace(slice_, card=None, code=None, pair=None)
         case Registered():

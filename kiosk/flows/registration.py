@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kiosk.domain import Colour, Do, Reason, Signal, Stamp, Subject
-from kiosk.events import CardPresented, CodePresented, Event, Tick, TubeScanned, Unusable, VerdictArrived
+from kiosk.events import CardPresented, CodePresented, Event, NumberClaimed, Tick, TubeScanned, Unusable, VerdictArrived
 from kiosk.facts import (
     Bound,
     CardHeld,
@@ -18,6 +18,7 @@ from kiosk.facts import (
     GuardianHeld,
     Note,
     NothingToDo,
+    NumberHeard,
     Order,
     PaperCardMade,
     Refused,
@@ -147,6 +148,8 @@ def react(site: "Site", item: Event | Fact, at: Stamp) -> Said:
             yield from _code(site, item, at)
         case VerdictArrived():
             yield from _judged(site, item, at)
+        case NumberClaimed():
+            yield NumberHeard(item.taken)
         case VerdictTaken() if item.colour in BARRING:
             yield from _taken_back(site, item)
         case StaffOrdered(do=Do.GUARDIAN) if site.desk.guardian is not None:

@@ -12,6 +12,7 @@ from kiosk.facts import (
     GroupClosed,
     GroupReleased,
     LabelPrinted,
+    LabelWanted,
     Refused,
     Registered,
     TubeClosed,
@@ -120,21 +121,23 @@ def tubes_hold(evidence: Evidence) -> Iterator[str]:
 
 
 def labels_match(evidence: Evidence) -> Iterator[str]:
-    """Every tube has one label, its number read back from the file; they came out in order."""
-    tubes = [entry.fact.tube for entry in evidence.entries if isinstance(entry.fact, TubeClosed)]
+    """Every tube has its label, the number read back from the file; they came out in order, none twice without need."""
+    facts = [entry.fact for entry in evidence.entries]
+    closed = [fact.tube for fact in facts if isinstance(fact, TubeClosed)]
+    wanted = [fact.tube for fact in facts if isinstance(fact, LabelPrinted)]
     printed: list[str] = []
     for label in evidence.labels:
         if len(label.reads) != 1:
             yield f"{label.path.name}: the barcode reader finds {len(label.reads)} numbers"
         printed += label.reads
     for tube, count in Counter(printed).items():
-        if tube not in tubes:
+        if tube not in closed:
             yield f"a label has the number {tube}, which is no closed tube's"
-        elif count > 1:
+        elif count > wanted.count(tube):
             yield f"tube {tube} has {count} labels"
-    yield from (f"tube {tube} has no label" for tube in tubes if tube not in printed)
-    if printed != tubes and Counter(printed) == Counter(tubes):
-        yield "the labels came out in another order than the tubes were closed"
+    yield from (f"tube {tube} has no label" for tube in closed if tube not in printed)
+    if printed != wanted and Counter(printed) == Counter(wanted):
+        yield "the labels came out in another order than they were asked for"
 
 
 def labels_tell(evidence: Evidence) -> Iterator[str]:
@@ -155,8 +158,10 @@ def groups_went(evidence: Evidence) -> Iterator[str]:
         match entry.fact:
             case Registered():
                 people += 1
-            case TubeClosed(tube=tube):
+            case TubeClosed(tube=tube, labelled=labelled):
                 forming.add(tube)
+                unlabelled |= set() if labelled else {tube}
+            case LabelWanted(tube=tube):
                 unlabelled.add(tube)
             case LabelPrinted(tube=tube, confirmed=True):
                 unlabelled.discard(tube)

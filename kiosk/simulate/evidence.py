@@ -14,7 +14,7 @@ from hub.report import opened, report
 from hub.store import Store
 from kiosk import data_folder
 from kiosk.domain import Private, Reason
-from kiosk.facts import Entry, Registered, TubeClosed
+from kiosk.facts import Entry, LabelWanted, Registered, TubeClosed
 from kiosk.journal import Journal
 from kiosk.labels import TubeLabel, render
 from kiosk.seal import PrivateKeys, open_box
@@ -91,7 +91,8 @@ class Traces:
         for visitor in visitors:
             person = visitor.person
             numbers = (person.number, with_wrong_digit(person).number, person.permit_number)
-            for word in (*numbers, person.name, person.latin_name, visitor.code):
+            phone = visitor.code.rpartition(":")[2]
+            for word in (*numbers, person.name, person.latin_name, visitor.code, phone):
                 self._add(word)
 
     def _add(self, word: str) -> None:
@@ -159,7 +160,7 @@ def collect(
     return msgspec.structs.replace(
         evidence,
         in_journal=tuple(_identity(open_box(private, fact.subject.box)) for fact in registered),
-        drawn=dict(_drawn(rig, entries)),
+        drawn=_drawn(rig, entries),
     )
 
 
@@ -187,19 +188,21 @@ def _read(path: Path) -> LabelFile:
         return LabelFile(path, reads, picture.convert("1").tobytes())
 
 
-def _drawn(rig: Rig, entries: list[Entry]) -> Iterable[tuple[str, tuple[bytes, ...]]]:
+def _drawn(rig: Rig, entries: list[Entry]) -> dict[str, tuple[bytes, ...]]:
     """Each pooled tube's label drawn anew from its fact: without a name, fresh and as a reprint."""
-    printer = rig.label_printer
+    printer, drawn = rig.label_printer, dict[str, tuple[bytes, ...]]()
     for entry in entries:
         fact = entry.fact
-        if isinstance(fact, TubeClosed) and fact.size > 1:
+        if isinstance(fact, TubeClosed | LabelWanted) and fact.size > 1:
             label = TubeLabel(
                 site=rig.config.site.name,
                 tube=fact.tube,
                 members=fact.members,
                 size=fact.size,
-                at=entry.at,
+                at=fact.at if isinstance(fact, LabelWanted) else entry.at,
                 specimen=rig.config.policy.specimen,
             )
             both = (label, msgspec.structs.replace(label, reprint=True))
-            yield fact.tube, tuple(render(each, printer.label_mm, printer.dpi).tobytes() for each in both)
+            pictures = (render(each, printer.label_mm, printer.dpi).tobytes() for each in both)
+            drawn[fact.tube] = (*drawn.get(fact.tube, ()), *pictures)
+    return drawn

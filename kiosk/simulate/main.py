@@ -38,7 +38,8 @@ def simulate(options: argparse.Namespace) -> int:
     """Returns the exit status."""
     logging.getLogger().addHandler(logging.NullHandler())  # what goes wrong is told by the checks
     tables = _tables(options.profile)
-    steps = plan(options.residents, options.seed, demo=options.demo, group=tables["policy"]["group_size"])
+    group, phone = tables["policy"]["group_size"], tables["policy"].get("require_phone", False)
+    steps = plan(options.residents, options.seed, demo=options.demo, group=group, phone=phone)
     try:
         out = OutFolder(options.out)
         found = asyncio.run(_run(steps, options, tables, out))

@@ -84,16 +84,17 @@ class Happening(Enum):
 Step = Visit | PowerCut | Happening
 
 
-def plan(residents: int, seed: int, *, demo: bool, group: int = GROUP) -> tuple[Step, ...]:
-    """Everything in order; ``group`` people are released together. With ``demo`` (at least DEMO_RESIDENTS, groups of
-    ten) each mishap happens at its place, without it small ones happen now and then."""
-    cast = _Cast(residents, seed, group)
+def plan(residents: int, seed: int, *, demo: bool, group: int = GROUP, phone: bool = False) -> tuple[Step, ...]:
+    """Everything in order; ``group`` people are released together; ``phone``: its number is needed, and only codes tell
+    it. With ``demo`` (at least DEMO_RESIDENTS, groups of ten) each mishap happens at its place, without it small ones
+    happen now and then."""
+    cast = _Cast(residents, seed, group, phone=phone)
     return tuple(_demo(cast) if demo else _ordinary(cast))
 
 
 class _Cast:
-    def __init__(self, residents: int, seed: int, group: int) -> None:
-        self.group = group
+    def __init__(self, residents: int, seed: int, group: int, *, phone: bool) -> None:
+        self.group, self.phone = group, phone
         self.rng = Random(seed)
         self._first = self.rng.randrange(_SEEDS)
         self._strangers = residents
@@ -104,7 +105,8 @@ class _Cast:
         document = _DOCUMENTS.get(number % 10, DocumentKind.RESIDENT)
         n = self._first + number if document is DocumentKind.RESIDENT else (self._first + number) % 1_000_000
         token = "".join(self.rng.choices("ABCDEFGHJKMNPQRSTUVWXYZ23456789", k=14))
-        code = f"HC1:{colour}:{token}" if colour else f"elsewhere:{token}"
+        phone = f"1{self.rng.randrange(3_000_000_000, 10_000_000_000)}"
+        code = f"HC1:{colour}:{token}:{phone}" if colour else f"elsewhere:{token}"
         return Visitor(number, person(n, document), way, code)
 
     def stranger(self, way: Way, colour: str = "0") -> Visitor:
@@ -123,9 +125,10 @@ def _ordinary(cast: _Cast) -> Iterator[Step]:
             yield from _red(cast)
         if rng.random() < _MISHAP:
             yield from _bad_digit(cast)
-        if rng.random() < _MISHAP and last is not Way.CODE:
+        elif rng.random() < _MISHAP and last is not Way.CODE:  # a second "once more" at once would be taken for noise
             yield _unreadable(visitor)
-        yield _flagged(visitor) if foreign else Visit(visitor, last)
+        lacks = cast.phone and last is Way.CARD
+        yield _flagged(visitor) if foreign else Visit(visitor, last, "flagged" if lacks else "accepted")
         if rng.random() < _MISHAP and before is not None:  # not at once: the reader takes it for a card left lying
             yield _again(before)
         before = visitor if last is not Way.CODE else None

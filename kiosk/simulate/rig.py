@@ -29,8 +29,9 @@ from kiosk.journal import Journal
 from kiosk.panel import Panel
 
 COLOURS = {"0": "green", "1": "yellow", "2": "red"}
+_DEMO = "^HC1:(?P<colour>[012]):(?P<token>[A-Za-z0-9_-]+)(?::(?P<phone>1[3-9][0-9]{9}))?$"
 FORMATS = (
-    {"name": "demo", "pattern": "^HC1:(?P<colour>[012]):(?P<token>[A-Za-z0-9_-]+)$", "colours": COLOURS},
+    {"name": "demo", "pattern": _DEMO, "colours": COLOURS},
     {"name": "named", "pattern": "^HC2:(?P<colour>[012]):(?P<id>[0-9]{17}[0-9X])$", "colours": COLOURS},
 )
 """The second one names its holder."""

@@ -53,6 +53,8 @@ def durable(site: Site) -> tuple[Any, ...]:
         site.drill,
         site.preflight,
         site.visits,
+        site.stock,
+        site.reporting,
         site.commands,
     )
 
@@ -343,6 +345,22 @@ class Desk(RuleBasedStateMachine):
         known = [people if thing == "person" else tubes for thing in takes]
         things = [some[n % len(some)] for some, n in zip(known, (first, second), strict=False)]
         self.story.ordered(do, *things, text="2" if halves else "")
+
+    @rule(
+        do=st.sampled_from([Do.COLLECT, Do.COLLECT, Do.LOST_TUBE, Do.LEAKED_TUBE, Do.MISSING_LOST, Do.LAB]),
+        which=st.integers(0, 20),
+    )
+    def courier(self, do: Do, which: int) -> None:
+        self.story.badge(71, Role.COURIER)
+        self.story.order(do, "LAB-1")
+        if self.story.site.desk.awaits == "tube":
+            self.label_scanned(which)
+
+    @rule(all_of_it=st.booleans())
+    def packed(self, all_of_it: bool) -> None:
+        for tube in self.story.audit.tubes if all_of_it and self.story.site.custody.packing else ():
+            self.story.scan_label(tube)
+        self.story.ordered(Do.PACKED)
 
     @rule()
     def a_good_volunteer(self) -> None:

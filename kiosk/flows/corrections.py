@@ -74,12 +74,18 @@ def _wrong_tube(site: "Site", order: StaffOrdered) -> Corrected | None:
     return Corrected(order.do, order.badge, tuple(one.members.values()), (wrong, "" if printed else right))
 
 
+def _may_part(site: "Site", tube: Tube) -> bool:
+    """Each needs a number, and a name on the label: who came before the round began is not known here any more."""
+    known = site.registration.digests(tube.members.values())
+    return site.setup.policy.tube_source == "print" and len(known) == len(tube.members)
+
+
 def _split(site: "Site", order: StaffOrdered) -> Corrected | None:
     """Into two with the text "2", else everybody gets a tube of their own."""
     [number] = order.tubes
     tube = site.pooling.tube(number)
     if tube is None or tube.at is None or len(tube.members) < 2:
         return None
-    if not _has_numbers(site) or (site.desk.tube and order.text != "2"):
+    if not _has_numbers(site) or (order.text != "2" and not _may_part(site, tube)):
         return None
     return Corrected(order.do, order.badge, tuple(tube.members.values()), (number,), text=order.text)

@@ -5,6 +5,7 @@ from kiosk.domain import Colour, Do, Specimen
 from kiosk.facts import (
     Bound,
     CodeShown,
+    ConsignmentOpened,
     Corrected,
     Fact,
     GroupClosed,
@@ -14,6 +15,7 @@ from kiosk.facts import (
     LabelFailed,
     LabelPrinted,
     LabelWanted,
+    ManifestClosed,
     Registered,
     RoundStarted,
     StaffOrdered,
@@ -35,12 +37,14 @@ class Audit:
     def __init__(self) -> None:
         self.round = 0
         self.people = 0
+        self.before = 0  # the last person before this round
         self.persons: dict[int, Registered] = {}
         self.household = 0  # 0 while no household is being registered
         self.households: dict[int, int] = {}  # person to household
         self.out: set[int] = set()  # not sampled, as staff said
         self.correcting = False
         self.voided: set[str] = set()
+        self.away: set[str] = set()  # opened, left by everybody and never closed
         self.late: dict[str, int] = {}  # tube to how many were found not sampled after its release
         self.shows: dict[str, int] = {}  # tube to the count on its newest label
         self.digests: dict[int, bytes] = {}
@@ -53,11 +57,13 @@ class Audit:
         self.open: set[str] = set()
         self.waiting: list[str] = []  # closed tubes of the group that is being formed
         self.labelled: set[str] = set()
-        self.packed: set[str] = set()
+        self.packed: set[str] = set()  # and those that were lost
+        self.in_box: set[str] = set()
+        self.due: set[str] = set()
         self.groups: dict[int, list[str]] = {}
         self.released: dict[int, set[int]] = {}
         self.ahead: set[int] = set()  # groups of one person who goes before the others
-        self.open_once: set[str] = set()  # tubes that were taken out of use before they were closed
+        self.from_open: set[str] = set()  # tubes that took over people of one that was being filled
         self.incidents: dict[int, bytes] = {}
         self.raised = 0
 
@@ -77,8 +83,8 @@ class Audit:
         assert len(filling) == len(set(filling)), "two tubes are being filled"
         for tube in self.members:
             empty = tube not in self.open and not self.members[tube]
-            assert empty is (tube in self.voided), f"tube {tube} was closed with nobody in it"
-            if tube in self.labelled and tube in self.shows and tube not in self.open:
+            assert empty is (tube in self.voided | self.away), f"tube {tube} was closed with nobody in it"
+            if tube in self.labelled & self.shows.keys() - self.open - self.voided:
                 assert self.shows[tube] == len(self.members[tube]) + self._late(tube), f"the label of {tube} is wrong"
             assert len(self.members[tube]) < self.tubes[tube].size or tube not in self.open, f"tube {tube} is full"
 
@@ -86,7 +92,7 @@ class Audit:
         match fact:
             case RoundStarted():
                 assert fact.round == self.round + 1
-                self.round, self.in_round, self.codes = fact.round, {}, {}
+                self.round, self.in_round, self.codes, self.before = fact.round, {}, {}, self.people
             case Registered():
                 assert fact.person == self.people + 1
                 assert fact.colour in (Colour.GREEN, Colour.UNKNOWN, Colour.NONE), "a bad colour was registered"
@@ -98,6 +104,27 @@ class Audit:
                     self.codes[fact.code.digest] = fact.person
             case CodeShown():
                 self.codes[fact.code.digest] = fact.person
+            case StaffOrdered(do=Do.HOUSEHOLD_START | Do.HOUSEHOLD_END):
+                self.household = self.people + 1 if fact.do is Do.HOUSEHOLD_START else 0
+                left = {tube for tube in self.open if self.tubes[tube].household and not self.members[tube]}
+                self.open, self.away = self.open - left, self.away | left
+            case Corrected():
+                self.correcting = True
+            case Withdrawn():
+                assert 1 <= fact.person <= self.people
+                assert fact.person not in self.withdrawn, "taken back twice"
+                self.withdrawn.add(fact.person)
+            case IncidentRaised():
+                assert fact.incident == self.raised + 1
+                assert not fact.digest or fact.digest not in self.incidents.values(), "raised again while open"
+                self.raised, self.incidents[fact.incident] = fact.incident, fact.digest
+            case IncidentAcknowledged():
+                del self.incidents[fact.incident]
+            case _:
+                self._about_tubes(fact)
+
+    def _about_tubes(self, fact: Fact) -> None:
+        match fact:
             case TubeOpened():
                 self._opened(fact)
             case Bound():
@@ -109,20 +136,13 @@ class Audit:
                 assert not fact.late or gone, "late before the release"
                 if fact.late:
                     self.late[fact.tube] = self._late(fact.tube) + 1
-                elif fact.tube in self.members and fact.tube not in self.open and gone and not self.correcting:
-                    raise AssertionError("somebody left a tube that has gone")
+                assert self.correcting or not gone, "somebody left a tube that has gone"
                 del self.place[fact.person]
                 self.out.add(fact.person)
+                for people in self.released.values():
+                    people.discard(fact.person)
                 self.in_round = {digest: who for digest, who in self.in_round.items() if who != fact.person}
                 self.codes = {digest: who for digest, who in self.codes.items() if who != fact.person}
-            case StaffOrdered(do=Do.HOUSEHOLD_START | Do.HOUSEHOLD_END):
-                self.household = self.people + 1 if fact.do is Do.HOUSEHOLD_START else 0
-            case Corrected():
-                self.correcting = True
-            case Withdrawn():
-                assert 1 <= fact.person <= self.people
-                assert fact.person not in self.withdrawn, "taken back twice"
-                self.withdrawn.add(fact.person)
             case TubeClosed():
                 members = self.members[fact.tube]
                 assert fact.tube in self.open
@@ -130,7 +150,7 @@ class Audit:
                 assert fact.members > 0
                 assert fact.digest == (self.digests[members[1]] if fact.size == 1 else b"")
                 self.open.discard(fact.tube)
-                if not self.tubes[fact.tube].instead or self.tubes[fact.tube].instead in self.open_once:
+                if not self.tubes[fact.tube].instead or fact.tube in self.from_open:
                     self.waiting.append(fact.tube)
                 if not fact.labelled:
                     self.shows[fact.tube] = fact.members
@@ -138,14 +158,21 @@ class Audit:
                 assert fact.tube not in self.open
                 assert not self.members[fact.tube]
                 self.voided.add(fact.tube)
+                self.in_box.discard(fact.tube)
                 for tubes in (self.waiting, *self.groups.values()):
                     if fact.tube in tubes:
                         tubes.remove(fact.tube)
+            case _:
+                self._about_labels(fact)
+
+    def _about_labels(self, fact: Fact) -> None:
+        match fact:
             case LabelWanted():
                 assert self.tubes[fact.tube].serial, "a label for a tube that brought its own"
                 closed = fact.tube not in self.open
                 assert fact.members == (len(self.members[fact.tube]) if closed else fact.size)
                 self.shows[fact.tube] = fact.members
+                self.late.pop(fact.tube, None)
                 self.labelled.discard(fact.tube)
             case LabelPrinted() | LabelFailed():
                 assert fact.tube in self.tubes
@@ -176,18 +203,22 @@ class Audit:
             case TubeLost():
                 assert fact.tube in self.members
                 assert fact.tube not in self.open, "a tube was lost while it was being filled"
+                self.packed.add(fact.tube)
+                self.in_box.discard(fact.tube)
                 self.in_round = {digest: who for digest, who in self.in_round.items() if who not in fact.people}
                 self.codes = {digest: who for digest, who in self.codes.items() if who not in fact.people}
             case TubePacked():
                 assert fact.tube in self.labelled, "a tube without label was packed"
-                assert fact.tube not in self.packed, "packed twice"
+                assert fact.tube not in self.packed | self.voided | self.open, "packed twice, void or open"
                 self.packed.add(fact.tube)
-            case IncidentRaised():
-                assert fact.incident == self.raised + 1
-                assert not fact.digest or fact.digest not in self.incidents.values(), "raised again while open"
-                self.raised, self.incidents[fact.incident] = fact.incident, fact.digest
-            case IncidentAcknowledged():
-                del self.incidents[fact.incident]
+                self.in_box.add(fact.tube)
+            case ConsignmentOpened():
+                self.due = self.members.keys() - self.open - self.packed - self.voided - self.away
+            case ManifestClosed():
+                assert fact.tubes == len(self.in_box) > 0
+                lacking = (self.due & self.labelled) - self.packed - self.voided
+                assert not lacking, f"a box went without {lacking}"
+                self.in_box = set()
 
     def _late(self, tube: str) -> int:
         return self.late.get(tube, 0)
@@ -202,12 +233,13 @@ class Audit:
         self.tubes[fact.tube], self.members[fact.tube] = fact, {}
         self.open.add(fact.tube)
         if fact.instead in self.open:
-            self.open_once.add(fact.instead)
+            self.from_open.add(fact.tube)
         elif fact.instead:
             for tubes in (self.waiting, *(self.groups[group] for group in self.groups if group not in self.released)):
                 if fact.instead in tubes:
                     tubes.append(fact.tube)
-        self.open -= {tube for tube in self.open if self._is_left(tube, fact)}
+        left = {tube for tube in self.open if self._is_left(tube, fact)}
+        self.open, self.away = self.open - left, self.away | left
 
     def _is_left(self, tube: str, opened: TubeOpened) -> bool:
         """An empty tube is put away when another of its kind is opened."""
@@ -226,8 +258,13 @@ class Audit:
         self.out.discard(fact.person)
         assert fact.tube in self.open or self.correcting, "bound to a closed tube"
         assert fact.person not in self.place, "one person in two tubes"
-        assert digest not in self.in_round, "bound twice in a round"
+        assert fact.person <= self.before or digest not in self.in_round, "bound twice in a round"
         assert 1 <= fact.position <= tube.size, "a tube was over-filled"
         assert fact.position not in self.members[fact.tube], "two people at one position"
         self.members[fact.tube][fact.position] = fact.person
-        self.place[fact.person], self.in_round[digest] = fact.tube, fact.person
+        self.place[fact.person] = fact.tube
+        for group in self.released:
+            if fact.tube in self.groups[group]:
+                self.released[group].add(fact.person)
+        if fact.person > self.before:
+            self.in_round[digest] = fact.person

@@ -21,12 +21,14 @@ from kiosk.people import person
 from tests.appliance.board import BOOT_S, PRINTER, READER, RELEASE_BUTTON, Board
 from tests.appliance.card import TECHNICIAN, Card
 from tests.support.mosquitto import Mosquitto
-from tests.support.vm import until
+from tests.support.vm import VmError, until
 
 STOP, GO, RELEASE, FAULT = 17, 22, 23, 25
 BAR = (4, 5, 6, 7, 8, 9, 10, 11, 12, 13)
 PROVISION = "kiosk-provision.toml"
 SITE, NUMBER = "360481", 1
+GREEN_S, PATIENCE = 10.0, 30
+"""So long a green is waited for before the status is asked, and how often."""
 _BY_ID = "/dev/serial/by-id/usb-QEMU_QEMU_USB_SERIAL_{}-if00-port0"
 
 
@@ -131,12 +133,15 @@ timeout_s = 120.0
         visitor = person(self._next)
         self._next += 1
         before = (await status(board))["people"]
-
-        async def seen() -> bool:
-            return await board.lamp(GO) or (await status(board))["people"] > before
-
         self.reader.place(visitor)
-        await until(seen, "green")
+        for _ in range(PATIENCE):
+            with contextlib.suppress(VmError):
+                await until(lambda: board.lamp(GO), "green", within=GREEN_S)
+                break
+            if (await status(board))["people"] > before:
+                break
+        else:
+            raise VmError("nobody sees green")
         self.greens.append(visitor)
         self.reader.remove()
         await until(lambda: _not(board.lamp(GO)), "green goes out")

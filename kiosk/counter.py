@@ -47,6 +47,8 @@ class Counter:
                 return self._print_notice(msgspec.convert(args, control.Notice))
             case "roster-piece":
                 return await self._roster.take(msgspec.convert(args, Piece))
+            case "roster-coverage":
+                return await self._roster.coverage(self._runner.site.registration)
             case "roster-missing":
                 return await self._roster.missing(msgspec.convert(args, Wanted), self._runner.site.registration)
             case "round-new":

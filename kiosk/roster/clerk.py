@@ -58,6 +58,7 @@ class Clerk:
         self._arrived = b""
         self._counted: tuple[Registration, object] | None = None
         self._counted_at = -EVERY_MS
+        self._there: frozenset[bytes] = frozenset()
         self._due: list[int] = []
         self.counts: list[Count] = []
 
@@ -95,10 +96,12 @@ class Clerk:
     async def missing(self, wanted: Wanted, registration: Registration) -> dict[str, Any]:
         """Place to rows of the table, for everybody who has not come."""
         if self._shelf.roster is None:
-            why = next(iter(self._shelf.issues.values()), "no roster is in use: import one first")
-            return {"error": why}
+            return self._none()
         rows = await asyncio.to_thread(self._shelf.missing, seen(registration), visits=wanted.visits)
         return {"missing": rows}
+
+    def _none(self) -> dict[str, Any]:
+        return {"error": next(iter(self._shelf.issues.values()), "no roster is in use: import one first")}
 
     def hear(self, payload: bytes) -> None:
         """A piece of a roster came over the uplink."""
@@ -120,29 +123,27 @@ class Clerk:
                 log.warning("the roster that came over the uplink is not used: %s", reply["error"])
         at = self._clock.now()
         counted = (registration, self._shelf.roster)
-        if self._counted is not None and all(a is b for a, b in zip(self._counted, counted, strict=True)):
-            self._due = self._due and self._shelf.drivers_due(seen(registration), at)
-            return
-        if at.mono - self._counted_at < EVERY_MS:
-            return
-        self._counted, self._counted_at = counted, at.mono
+        news = self._counted is None or any(a is not b for a, b in zip(self._counted, counted, strict=True))
+        if news and at.mono - self._counted_at >= EVERY_MS:
+            self._counted, self._counted_at = counted, at.mono
+            self._there, self.counts = await asyncio.to_thread(self._count, registration)
+        self._due = self._shelf.drivers_due(self._there, at)
+
+    def _count(self, registration: Registration) -> tuple[frozenset[bytes], list[Count]]:
         there = seen(registration)
-        self.counts = await asyncio.to_thread(self._shelf.coverage, there)
-        self._due = self._shelf.drivers_due(there, at)
+        return there, self._shelf.coverage(there)
+
+    async def coverage(self, registration: Registration) -> dict[str, Any]:
+        """How many of each place have come, as of now."""
+        if self._shelf.roster is None:
+            return self._none()
+        _, counts = await asyncio.to_thread(self._count, registration)
+        return {"places": [_told(count) for count in counts], "all": _told(total(counts))}
 
     @property
     def progress(self) -> dict[str, Any] | None:
         """For the status; None without a roster."""
-        if not self.counts:
-            return None
-        whole = total(self.counts)
-        return {
-            "total": whole.total,
-            "done": whole.done,
-            "away": whole.away,
-            "missing": whole.missing,
-            "percent": whole.percent,
-        }
+        return _told(total(self.counts)) if self.counts else None
 
     @property
     def issues(self) -> dict[str, str]:
@@ -155,6 +156,12 @@ class Clerk:
         if soon := [minutes for minutes in self._due if minutes >= 0]:
             found["driver-due"] = f"{len(soon)} drivers have arrived without a result, the next is due in {soon[0]} min"
         return found
+
+
+def _told(count: Count) -> dict[str, Any]:
+    place = {"place": count.place} if count.place else {}
+    numbers = {"total": count.total, "done": count.done, "away": count.away}
+    return place | numbers | {"missing": count.missing, "percent": count.percent}
 
 
 def seen(registration: Registration) -> frozenset[bytes]:

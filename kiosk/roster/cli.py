@@ -1,4 +1,4 @@
-"""`kiosk roster check | import | missing`."""
+"""`kiosk roster check | import | missing | coverage`."""
 
 import argparse
 import sys
@@ -28,7 +28,11 @@ def add_commands(parser: argparse.ArgumentParser, default_config: Path) -> None:
     missing = commands.add_parser("missing", help=text, description=text[0].upper() + text[1:] + ".")
     missing.set_defaults(roster=_missing)
     missing.add_argument("--visits", action="store_true", help="only those who are to be visited at home")
-    for each in (taking, missing):
+
+    text = "tell by building or village how many of the roster have come to this kiosk"
+    coverage = commands.add_parser("coverage", help=text, description=text[0].upper() + text[1:] + ".")
+    coverage.set_defaults(roster=_coverage)
+    for each in (taking, missing, coverage):
         each.add_argument(
             "--config", type=Path, default=default_config, metavar="FILE", help=f"default {default_config}"
         )
@@ -85,6 +89,17 @@ def _missing(options: argparse.Namespace) -> int:
     places = reply.get("missing", {})
     lines = [f"{place or '-'}: {len(rows)}: rows {', '.join(map(str, rows))}" for place, rows in places.items()]
     return _told(reply, "\n".join(lines) or "nobody is missing")
+
+
+def _coverage(options: argparse.Namespace) -> int:
+    reply = _ask(options, "roster-coverage", {})
+    counts = [*reply.get("places", []), *([reply["all"]] if "all" in reply else [])]
+    lines = [
+        f"{each.get('place', '全部 all')}: {each['done']} of {each['total']} came, {each['away']} away, "
+        f"{each['missing']} missing, {each['percent']} %"
+        for each in counts
+    ]
+    return _told(reply, "\n".join(lines))
 
 
 def _told(reply: dict[str, Any], good: str) -> int:

@@ -99,14 +99,15 @@ class Shelf:
 
     def load(self) -> None:
         """Opens what lies in the data folder. Never raises."""
-        self._roster, self._damage = None, ""
+        roster, damage = None, ""
         try:
-            self._roster = self._opened()
+            roster = self._opened()
         except FileNotFoundError:
-            return
+            pass
         except (OSError, ValueError) as error:
             log.error("the roster cannot be used: %s", error)
-            self._damage = f"the roster cannot be used ({error}): import it again"
+            damage = f"the roster cannot be used ({error}): import it again"
+        self._roster, self._damage = roster, damage
 
     def _opened(self) -> Roster:
         with self._path.open("rb") as file:

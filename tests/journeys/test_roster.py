@@ -72,6 +72,12 @@ async def test_a_table_is_imported_and_the_desk_knows_who_is_expected(
         await until(lambda: day.rig.status()["roster"] == whole, "the coverage is counted")
         assert await day.technician("roster", "missing") == 0
         assert capsys.readouterr().out.splitlines()[-1] == "2栋: 1: rows 5"
+        assert await day.technician("roster", "coverage") == 0
+        assert capsys.readouterr().out.splitlines() == [
+            "1栋: 3 of 3 came, 0 away, 0 missing, 100 %",
+            "2栋: 0 of 2 came, 1 away, 1 missing, 0 %",
+            "全部 all: 3 of 5 came, 1 away, 1 missing, 75 %",
+        ]
         assert_nothing_in_clear(day, [person(n).number for n in range(1, 6)] + [person(n).name for n in range(1, 6)])
 
 

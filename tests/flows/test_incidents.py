@@ -2,7 +2,7 @@
 
 import pytest
 
-from kiosk.domain import Reason, Signal
+from kiosk.domain import Do, Reason, Signal, Trouble
 from kiosk.facts import IncidentAcknowledged, IncidentRaised, Refused, Withdrawn
 from tests.support.desk_story import Story, subject
 
@@ -78,3 +78,26 @@ def test_it_stays_open_over_a_restart() -> None:
     story.restart(reboot=True)
     assert list(story.site.incidents.open) == [1]
     assert story.press("ack") == [IncidentAcknowledged(1)]
+
+
+@pytest.mark.parametrize(
+    ("do", "kind"),
+    [
+        (Do.CALL_STAFF, Trouble.STAFF),
+        (Do.CALL_SUPPLIES, Trouble.SUPPLIES),
+        (Do.CALL_SECURITY, Trouble.SECURITY),
+    ],
+)
+def test_a_call_for_help_is_an_incident_until_somebody_comes(do: Do, kind: Trouble) -> None:
+    story = Story()
+    assert IncidentRaised(1, kind) in story.ordered(do)
+    assert list(story.site.incidents.open) == [1]
+    story.tick(120)
+    assert story.press("ack") == [IncidentAcknowledged(1)]
+
+
+def test_who_showed_their_badge_and_acknowledged_is_on_record() -> None:
+    story = Story()
+    story.both("Li", "red")
+    story.badge(12)
+    assert story.press("ack") == [IncidentAcknowledged(1, by=12)]

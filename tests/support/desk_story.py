@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from kiosk.config import Policy
-from kiosk.domain import Colour, Do, DocumentKind, Reason, Role, Signal, Stamp, Subject, Trust
+from kiosk.domain import Colour, Do, DocumentKind, Listed, Reason, Role, Signal, Stamp, Subject, Trust
 from kiosk.events import (
     BadgePresented,
     ButtonPressed,
@@ -22,6 +22,7 @@ from kiosk.events import (
     Tick,
     TubeScanned,
     Unusable,
+    VerdictArrived,
 )
 from kiosk.facts import Bound, Entry, Fact, PrintLabel, Refused, Registered, TubeClosed, Unbound
 from kiosk.flows.labelling import resume
@@ -66,6 +67,7 @@ class Story:
         self.printer: list[PrintLabel] = []  # labels that wait in the printer's queue
         self.labels: list[PrintLabel] = []  # labels that came out
         self.answers: list[Signal] = []
+        self.orders: list[object] = []  # all that was ordered
         self.by_scan, self.reads_cards, self.policy, self.setup = by_scan, reads_cards, policy, setup or {}
         self.wall, self.mono, self.trust, self.boots = int(start * 1000), 5_000, trust, 1
         self.site = Site(self._setup())
@@ -89,6 +91,7 @@ class Story:
         return facts
 
     def _submit(self, orders: Sequence[object]) -> None:
+        self.orders += orders
         for label in orders:
             if isinstance(label, PrintLabel):
                 waiting = [each.tube for each in self.printer]
@@ -99,13 +102,23 @@ class Story:
 
     # At the desk ---------------------------------------------------------------------------------------------------
 
-    def card(self, who: object, *, expired: bool = False) -> list[Fact]:
-        return self.happens(CardPresented(subject(f"person {who}"), DocumentKind.RESIDENT, expired))
+    def card(self, who: object, *, expired: bool = False, listed: Listed | None = None) -> list[Fact]:
+        return self.happens(CardPresented(subject(f"person {who}"), DocumentKind.RESIDENT, expired, listed))
 
     def code(self, colour: str = "green", of: object = "", *, named: bool = False) -> list[Fact]:
         """``named``: the code tells whose it is, so it has the digest of the person; else it only has its own."""
         shown = subject(f"person {of}" if named else f"{colour} code {of}")
         return self.happens(CodePresented(shown, Colour(colour), shown.digest if named else None))
+
+    def opaque(self, of: object, *, answers: bool = True) -> list[Fact]:
+        """A code whose colour only the command post knows; ``answers``: it can be asked now."""
+        code = CodePresented(subject(f"opaque code {of}"), Colour.UNKNOWN, ask=True, answers=answers)
+        return self.happens(code)
+
+    def verdict(self, colour: str, of: object, holder: object = None) -> list[Fact]:
+        """The command post answers about that code; ``holder``: whose it says it is."""
+        owner = person(holder) if holder is not None else None
+        return self.happens(VerdictArrived(digest(f"opaque code {of}"), Colour(colour), owner))
 
     def both(self, who: object, colour: str = "green") -> list[Fact]:
         return self.card(who) + self.code(colour, who)

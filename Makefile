@@ -6,7 +6,7 @@ LOCK = uv pip compile --universal --python-version 3.11 --generate-hashes \
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench soak image image-check image-test image-lock lock clean
+.PHONY: help setup demo test check bench soak clips image image-check image-test image-lock lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -19,7 +19,7 @@ demo: setup ## a site at work on simulated devices, with a real broker
 	@$(BIN)/kiosk simulate --demo $(ARGS)
 
 test: setup ## the whole suite (ARGS="-k words" for a part)
-	@sh scripts/need.sh mosquitto cc image-check sshd
+	@sh scripts/need.sh mosquitto cc image-check sshd sound
 	@sh scripts/guest.sh || test -z "$$CI" # elsewhere its tests are passed over, and say why
 	@$(BIN)/python -m pytest $(ARGS)
 
@@ -40,6 +40,10 @@ bench: setup ## the figures of docs/benchmarks.md, on this machine
 soak: setup ## kill -9 the daemon for HOURS=8
 	@sh scripts/need.sh mosquitto cc
 	@$(BIN)/python -m tests.faults.soak --hours $(HOURS) $(ARGS)
+
+clips: setup ## the voice's clips anew from the catalogue in kiosk/voice.py, with espeak-ng
+	@sh scripts/need.sh clips
+	@$(BIN)/python scripts/make_clips.py $(ARGS)
 
 image: setup ## the card image for Raspberry Pi 3, 4 and 5, into build/ (as root; ARGS="--compress" for Imager's files too)
 	@sh scripts/need.sh image

@@ -50,6 +50,7 @@ from kiosk.nearby import Nearby
 from kiosk.neighbours import Doubles, Neighbours
 from kiosk.notify import Notifier
 from kiosk.overview import Surroundings, heard, told, view
+from kiosk.own_tubes import OwnTubes
 from kiosk.panel import Panel, show
 from kiosk.provision import reasons
 from kiosk.provision.apply import REQUEST
@@ -95,6 +96,7 @@ class Kiosk:
             *(formats, site_code, sealer, public.verify, self._round_key, shelf.listed),
             answers=lambda: self._uplink is not None and self._uplink.answers,
             elsewhere=lambda digest: self._nearby.elsewhere(digest) if self._nearby is not None else 0,
+            tubes=OwnTubes(config.policy.tube_pattern) if config.policy.tube_source == "preprinted" else None,
             drill=self._drill,
         )
         self._issues = health.Issues()

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from kiosk import control
-from kiosk.config import Config, ConfigError, GpioPanel, NoDevice, Printer, SocketPanel
+from kiosk.config import Config, ConfigError, GpioPanel, NoDevice, Policy, Printer, SocketPanel
 from kiosk.explain import DisagreementError, explain
 
 T = TypeVar("T")
@@ -75,6 +75,7 @@ def _agree(config: Config) -> None:
     if 0 < config.queue.waiting_cap < policy.group_size:
         expected = f"0, or at least policy.group_size = {policy.group_size}: else no group ever fills"
         raise DisagreementError("queue.waiting_cap", config.queue.waiting_cap, expected)
+    _agree_on_tubes(policy)
     for index, each in enumerate(config.health_code_formats):
         try:
             compile_formats([each])
@@ -102,6 +103,18 @@ def _agree(config: Config) -> None:
     _agree_on_panel(config)
     if (mqtt := config.mqtt) is not None and (mqtt.cert is None) != (mqtt.key is None):
         raise DisagreementError("mqtt.cert", str(mqtt.cert), "both mqtt.cert and mqtt.key, or neither")
+
+
+def _agree_on_tubes(policy: Policy) -> None:
+    from kiosk.own_tubes import OwnTubes
+
+    if policy.tube_source == "preprinted":
+        try:
+            OwnTubes(policy.tube_pattern)
+        except ValueError as error:
+            raise DisagreementError("policy.tube_pattern", policy.tube_pattern, str(error)) from None
+    elif policy.tube_pattern:
+        raise DisagreementError("policy.tube_pattern", policy.tube_pattern, 'policy.tube_source = "preprinted" with it')
 
 
 def _agree_on_panel(config: Config) -> None:
@@ -146,13 +159,14 @@ def warnings(config: Config) -> list[str]:
     if config.mqtt is not None and not config.mqtt.tls and config.mqtt.host not in ("127.0.0.1", "localhost", "::1"):
         said.append("mqtt.tls = false: tube numbers and counts cross the network in clear (personal data stays sealed)")
     if config.neighbours is not None and config.seal.digest_key == "ram":
-        said.append('[neighbours] is not used: by seal.digest_key = "ram" each kiosk has a key of its own; take "badge"')
+        said.append('[neighbours] is not used: with seal.digest_key = "ram" no two kiosks share a key; take "badge"')
     if config.mqtt is None:
         said.append("no [mqtt]: facts leave this kiosk only by `kiosk export`")
     if not config.health_code_formats and config.policy.health_code != "off":
         said.append("no [[health_code_formats]]: every health code counts as unknown")
     if isinstance(config.devices.printer, NoDevice):
         said.append('devices.printer.driver = "none": tube numbers must be written on the tubes by hand')
+    said += _of_the_voice(config)
     devices, needed = config.devices, config.policy.health_code
     for name, device, used in (
         ("card", devices.card, needed != "optional"),
@@ -166,4 +180,24 @@ def warnings(config: Config) -> list[str]:
         path = getattr(config.mqtt, key, None)
         if path is not None and not path.is_file():
             said.append(f"mqtt.{key}: {path} is not there: the uplink cannot work")
+    return said
+
+
+def _of_the_voice(config: Config) -> list[str]:
+    from kiosk.drivers.speaker.clips import load
+
+    if isinstance(config.devices.speaker, NoDevice):
+        return []
+    clips, folder = load(config.voice.folder), config.voice.folder
+    said = [f"voice.folder: not used: {fault}" for fault in clips.faults]
+    if folder is not None and not folder.is_dir():
+        said.append(f"voice.folder: {folder} is not there: the kiosk speaks with its own clips")
+    for language in config.voice.languages:
+        if missing := [clip.name for clip in clips.missing if clip.language == language]:
+            named = ", ".join(missing[:3]) + ", …" * (len(missing) > 3)
+            said.append(
+                f"voice: silent in {language!r} where a clip is missing: {named}; scripts/make_clips.py makes them"
+            )
+    if not config.voice.volume or not config.voice.languages:
+        said.append("voice: silent: voice.volume is 0, or voice.languages is empty")
     return said

@@ -8,6 +8,7 @@ from PIL import Image
 from kiosk import config as c
 from kiosk.drivers.base import Driver, Post
 from kiosk.panel import Panel
+from kiosk.voice import Prompt
 
 
 class PanelDriver(Driver, Protocol):
@@ -16,6 +17,12 @@ class PanelDriver(Driver, Protocol):
     fault: str
 
     def show(self, panel: Panel, now: int) -> None: ...
+
+
+class SpeakerDriver(Driver, Protocol):
+    """Says prompts one after the other."""
+
+    def say(self, prompt: Prompt) -> None: ...
 
 
 class PrinterDriver(Driver, Protocol):
@@ -82,10 +89,20 @@ def panel(config: c.GpioPanel | c.SocketPanel | c.NoDevice, post: Post) -> Panel
             return None
 
 
+def speaker(config: c.AlsaSpeaker | c.NoDevice, voice: c.Voice, post: Post) -> SpeakerDriver | None:
+    match config:
+        case c.AlsaSpeaker():
+            from kiosk.drivers.speaker.driver import Speaker
+
+            return Speaker(config, voice, post)
+        case c.NoDevice():
+            return None
+
+
 def describe(devices: c.Devices) -> list[str]:
     """What `kiosk check` prints: one line per device, what would be opened."""
     lines = []
-    for name in ("card", "code", "printer", "panel", "keypad"):
+    for name in ("card", "code", "printer", "panel", "keypad", "speaker"):
         device = getattr(devices, name)
         where = [
             f"{key} {getattr(device, key)}"

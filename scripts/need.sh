@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: need.sh (mosquitto | cc | sshd | swig | guest | image | image-check | emulator | (venv | headers) PYTHON)...
+# usage: need.sh (mosquitto | cc | sshd | swig | sound | clips | guest | image | image-check | emulator | (venv | headers) PYTHON)...
 # Looks for what is needed of the system and installs it where that is allowed without asking: by apt-get, as root or
 # with a password-less sudo. Else says in one line what to install, and exits 1.
 set -eu
@@ -21,6 +21,8 @@ have() {
     cc) echo '#include <stdio.h>' | cc -x c -fsyntax-only - 2>/dev/null ;;
     sshd) programs sshd ssh-keygen ;;
     swig) programs swig ;;
+    sound) programs aplay ;;
+    clips) programs espeak-ng ;;
     guest) programs qemu-system-x86_64 busybox depmod && ! ldd "$(command -v busybox)" >/dev/null 2>&1 && keyring ;;
     headers) "$2" -c 'import pathlib, sys, sysconfig as c; sys.exit(not pathlib.Path(c.get_path("include"), "Python.h").exists())' ;;
     image) programs mmdebstrap qemu-aarch64-static depmod xz && keyring ;;
@@ -37,6 +39,8 @@ packages_of() {
     cc) echo gcc libc6-dev ;;
     sshd) echo openssh-server openssh-client ;;
     swig) echo swig ;;
+    sound) echo alsa-utils ;;
+    clips) echo espeak-ng ;;
     guest) echo qemu-system-x86 busybox-static kmod debian-archive-keyring ;;
     headers) "$2" -c 'import sys; print("libpython%d.%d-dev" % sys.version_info[:2])' ;;
     image) echo mmdebstrap qemu-user-static debian-archive-keyring kmod xz-utils ;;

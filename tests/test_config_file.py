@@ -184,3 +184,27 @@ def test_the_command_stops_with_78_and_one_line(tmp_path, content, why):
         assert len(done.stderr.splitlines()) == 1
         assert str(path) in done.stderr
         assert why in done.stderr
+
+
+def test_a_speaker_that_will_keep_silent_is_warned_of(data, tmp_path, monkeypatch):
+    from kiosk.drivers.speaker import clips
+
+    def said() -> list[str]:
+        return [line for line in config_file.warnings(config_file.check(data, SHIPPED)) if line.startswith("voice")]
+
+    (tmp_path / "zh").mkdir()
+    (tmp_path / "zh" / "ask.wav").write_bytes(b"not a clip")
+    data["voice"]["folder"] = str(tmp_path)
+    assert said() == []  # there is no speaker
+    data["devices"]["speaker"] = {"driver": "alsa"}
+    (fault,) = said()
+    assert fault.startswith(f"voice.folder: not used: {tmp_path}/zh/ask.wav: no WAV file with plain samples, expected ")
+    data["voice"] |= {"folder": str(tmp_path / "gone"), "volume": 0}
+    assert [line[:14] for line in said()] == ["voice.folder: ", "voice: silent:"]
+    del data["voice"]["folder"]
+    data["voice"]["volume"] = 50
+    assert said() == []
+    monkeypatch.setattr(clips, "OWN", tmp_path / "not-made")
+    chinese, english = said()
+    assert chinese.startswith("voice: silent in 'zh' where a clip is missing: registered, flagged, other, …")
+    assert english.startswith("voice: silent in 'en'")

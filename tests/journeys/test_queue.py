@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
+from kiosk.domain import Signal
+from kiosk.drivers.speaker import codec
+from kiosk.drivers.speaker.driver import PROBE_MS
 from kiosk.facts import GroupReleased
-from tests.support.site_day import open_site
+from kiosk.voice import ANSWERS, call
+from tests.support.site_day import open_site, until
+from tests.support.speaker import NAME, Loudspeaker, needs_aplay, spoken
 
 SMALL = {"pool_size": 5, "group_size": 5}
 
@@ -29,3 +34,24 @@ async def test_groups_are_sent_to_the_tables_in_turn(tmp_path: Path) -> None:
             await day.residents(n)
             await day.release_the_group()
         assert [fact.table for fact in day.told(GroupReleased)] == [*tables, tables[0]]
+
+
+@needs_aplay
+async def test_a_released_group_is_called_to_its_table_in_both_languages(tmp_path: Path) -> None:
+    """Heard behind the unmodified aplay, sample by sample."""
+    loudspeaker = Loudspeaker(tmp_path)
+    tables = {
+        "site": {"table": "3号采样台"},
+        "devices.speaker": {"driver": "alsa", "device": NAME},
+        "voice": {"volume": 100, "languages": ["zh", "en"]},
+    }
+    async with open_site(tmp_path, tables, env=loudspeaker.env, pool_size=1, group_size=1) as day:
+        await day.residents(0)
+        await day.release_the_group()
+        said = [codec.silence(PROBE_MS), *map(spoken, (ANSWERS[Signal.ACCEPTED], call(1, "3号采样台")))]
+        await until(lambda: loudspeaker.heard_just(*said), "the group is called")
+        assert day.rig.status()["devices"]["speaker"] == "online"
+        loudspeaker.pull_out()
+        await day.residents(1)
+        await until(lambda: day.rig.status()["devices"]["speaker"] == "offline", "the loss is told")
+        await day.residents(2)

@@ -29,13 +29,18 @@ F = TypeVar("F", bound=Fact)
 
 @contextlib.asynccontextmanager
 async def open_site(
-    folder: Path, devices: Mapping[str, Mapping[str, Any]] | None = None, *, line: bool = False, **policy: object
+    folder: Path,
+    devices: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    line: bool = False,
+    env: Mapping[str, str] | None = None,
+    **policy: object,
 ) -> AsyncIterator["SiteDay"]:
     """The site opens in the morning. ``line``: with a broker and the command post; ``policy``: as in [policy]."""
     tables = {"policy": {"card_alone_after_s": 0.3} | policy, "devices.card": {"same_card_s": 0.1}, **(devices or {})}
     async with contextlib.AsyncExitStack() as stack:
         broker = await stack.enter_async_context(open_broker()) if line else None
-        rig = await stack.enter_async_context(Rig(folder, tables, mqtt_port=broker.port if broker else None))
+        rig = await stack.enter_async_context(Rig(folder, tables, mqtt_port=broker.port if broker else None, env=env))
         if line:
             await rig.start_hub()
         await rig.start()

@@ -1,0 +1,1 @@
+"""A loudspeaker behind ALSA: clips joined at run time, played by `aplay`."""

@@ -4,7 +4,7 @@ A command is published to the topic of each kiosk it is for, when it is new and 
 there, until its result is final or its time is over; the kiosk obeys it once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -48,14 +48,25 @@ def make(
 ) -> bytes:
     """A new command, signed and kept. ``kiosk`` 0: all of the site. Runs inside a transaction. Raises FrameError.
 
-    Its number rises also over a database that was lost: it is not below the seconds since 1970.
+    A revocation also names the badges revoked before it: a kiosk that was away may hear of the last one alone. Its
+    number rises also over a database that was lost: it is not below the seconds since 1970.
     """
     last = store.rows("SELECT max(n) FROM command WHERE site = ? AND kiosk = ?", site, kiosk).fetchone()[0] or 0
     n = max(last + 1, now // 1000)
+    if do == "revoke":
+        args = {"badges": _all_revoked(store, site, kiosk, args["badges"])}
     envelope = commands.pack(Command(site=site, kiosk=kiosk, n=n, until=until, do=do, args=args), key)
     query = "INSERT INTO command (site, kiosk, n, do, until, envelope, at) VALUES (?, ?, ?, ?, ?, ?, ?)"
     store.rows(query, site, kiosk, n, do, until, envelope, now)
     return envelope
+
+
+def _all_revoked(store: Store, site: str, kiosk: int, fresh: Sequence[int]) -> list[int]:
+    """The newest last, and no more than a command holds: those of long ago have expired."""
+    query = "SELECT envelope FROM command WHERE site = ? AND kiosk = ? AND do = 'revoke' ORDER BY n DESC LIMIT 1"
+    row = store.rows(query, site, kiosk).fetchone()
+    before = frames.claim(bytes(row[0]), Command).args["badges"] if row else []
+    return [*(badge for badge in before if badge not in fresh), *dict.fromkeys(fresh)][-commands.MAX_REVOKED :]
 
 
 def head(store: Store) -> int:
@@ -72,12 +83,17 @@ def fresh(store: Store, after: int, now: int) -> Iterator[Message]:
 
 
 def due(store: Store, site: str, kiosk: int, now: int) -> Iterator[Message]:
-    """The last command for this kiosk and the last one for its site, where this kiosk has not told their end."""
+    """The last command for this kiosk and the last one for its site, where this kiosk has not told their end; before
+    each the last revocation, which no later command replaces."""
+    query = (
+        "SELECT n, until, envelope FROM command WHERE site = ?1 AND kiosk = ?2 AND n IN ("
+        "SELECT max(n) FROM command WHERE site = ?1 AND kiosk = ?2"
+        " UNION SELECT max(n) FROM command WHERE site = ?1 AND kiosk = ?2 AND do = 'revoke') ORDER BY n"
+    )
     for addressee in (commands.EVERYBODY, kiosk):
-        query = "SELECT n, until, envelope FROM command WHERE site = ? AND kiosk = ? ORDER BY n DESC LIMIT 1"
-        row = store.rows(query, site, addressee).fetchone()
-        if row is not None and row[1] > now and _outcome(store, site, kiosk, addressee, row[0]) not in FINAL:
-            yield Message(frames.topic(site, kiosk, "command"), bytes(row[2]))
+        for n, until, envelope in store.rows(query, site, addressee).fetchall():
+            if until > now and _outcome(store, site, kiosk, addressee, n) not in FINAL:
+                yield Message(frames.topic(site, kiosk, "command"), bytes(envelope))
 
 
 def _outcome(store: Store, site: str, kiosk: int, addressee: int, n: int) -> str:

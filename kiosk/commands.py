@@ -23,6 +23,8 @@ MAX_COMMAND = 2048
 """Bytes of an envelope."""
 SUFFIX = ".command"
 """Of a command as a file."""
+MAX_REVOKED = 500
+"""Badges a command puts out of use."""
 EVERYBODY = 0
 """The number that stands for every kiosk of a site."""
 
@@ -60,7 +62,7 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Revoke(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """These staff badges are out of use from now on. The kiosk does it itself, at once; root is not asked."""
 
-    badges: Annotated[tuple[BadgeNumber, ...], Meta(min_length=1, max_length=500)]
+    badges: Annotated[tuple[BadgeNumber, ...], Meta(min_length=1, max_length=MAX_REVOKED)]
 
 
 Arguments = Shell | Update | Support | Revoke

@@ -69,7 +69,7 @@ def test_the_printed_code_is_what_we_read_and_write(name: str, what: Badge | Com
     kind, data = payload(text)
     assert badges.unpack(kind, data, SITE, POST.verify_key) == what
     told = stranger(f"kiosk-{name}-1".encode(), data, bytes(POST.verify_key))
-    assert told == {key: value for key, value in msgspec.to_builtins(what, builtin_types=(bytes,)).items()}
+    assert told == msgspec.to_builtins(what, builtin_types=(bytes,))
 
 
 roles, times = st.sampled_from(Role), st.integers(0, (1 << 62) - 1)

@@ -40,6 +40,11 @@ class Post:
         with self.store.transaction():
             return outbox.make(self.store, PRIVATE.sign, SITE, kiosk, "support", {}, until, now)
 
+    def revokes(self, *badges: int, kiosk: int = NUMBER) -> bytes:
+        with self.store.transaction():
+            args = {"badges": list(badges)}
+            return outbox.make(self.store, PRIVATE.sign, SITE, kiosk, "revoke", args, NOW + HOUR, NOW)
+
     def enrolled(self, *kiosks: int) -> None:
         with self.store.transaction():
             for kiosk in kiosks:
@@ -101,6 +106,29 @@ def test_it_is_due_no_longer_than_it_may_be_obeyed_and_only_the_last_one_is(post
     last = post.order(until=NOW + HOUR)
     assert post.due() == [last]
     assert post.due(now=NOW + HOUR) == []
+
+
+def badges_of(envelope: bytes) -> list[int]:
+    return commands.unpack(envelope, PRIVATE.public.verify).args["badges"]
+
+
+def test_no_later_command_replaces_a_revocation(post: Post) -> None:
+    post.enrolled(NUMBER)
+    revoked, last = post.revokes(7, 9), post.order()
+    assert post.due() == [revoked, last]
+    post.answers(revoked, "done")
+    assert post.due() == [last]
+
+
+def test_a_revocation_names_those_before_it(post: Post) -> None:
+    post.revokes(7, 9)
+    again = post.revokes(4, 7)
+    assert badges_of(again) == [9, 4, 7]
+    assert post.due() == [again]
+    assert badges_of(post.revokes(3, kiosk=0)) == [3]
+    many = post.revokes(*range(1000, 1499))
+    assert len(badges_of(many)) == commands.MAX_REVOKED
+    assert badges_of(many)[0] == 7
 
 
 def test_one_for_the_site_goes_to_every_kiosk_of_it(post: Post) -> None:

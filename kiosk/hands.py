@@ -11,7 +11,7 @@ from kiosk import box_label, commands, files, manifest, requests
 from kiosk.clock import Clock
 from kiosk.config import Config, CustodyRules, Printer
 from kiosk.devices import PrinterDriver
-from kiosk.domain import Handover
+from kiosk.domain import Handover, Specimen
 from kiosk.drivers.base import Post
 from kiosk.events import PrintFailed, PrintSucceeded
 from kiosk.facts import (
@@ -99,7 +99,7 @@ class Hands:
         if self._printer is None or not isinstance(config, Printer):
             log.error("a code card cannot be printed: this kiosk has no printer")
             return
-        image = notice("登记码卡 Code card", CARD_LINES, config.label_mm, config.dpi, code=text)
+        image = notice(self._titled("登记码卡 Code card"), CARD_LINES, config.label_mm, config.dpi, code=text)
         self._printer.submit(f"notice:card {next(self._cards)}", 1, image)
 
     def _hand_over(self, order: Obey) -> None:
@@ -134,7 +134,7 @@ class Hands:
             )
 
     def _print(self, order: PrintLabel) -> None:
-        from kiosk.labels import TubeLabel, render, verify
+        from kiosk.labels import NASAL, TubeLabel, render, verify
 
         config = self._config.devices.printer
         if self._printer is None or not isinstance(config, Printer):
@@ -146,9 +146,11 @@ class Hands:
             members=order.members,
             size=order.size,
             at=order.at,
-            specimen=self._config.policy.specimen,
+            specimen=NASAL if order.specimen is Specimen.NASAL else self._config.policy.specimen,
             name=(self._intake.name(order.name_of) or "") if order.size == 1 else "",
             reprint=order.attempt > 1,
+            household=order.household,
+            isolation=order.isolation,
             drill=self._drill,
         )
         try:
@@ -167,6 +169,9 @@ class Hands:
         pages = box_label.pages(handover, name, site.name, signed, rules.limit_min, drill=self._drill)
         self._print_pages(f"box {name}", pages)
 
+    def _titled(self, title: str) -> str:
+        return f"演练 DRILL {title}" if self._drill and "演练" not in title else title
+
     def _print_pages(self, job: str, pages: Iterable[box_label.Page]) -> None:
         """One page after the other, so that who comes meanwhile is not kept waiting."""
         task = asyncio.get_running_loop().create_task(self._draw(job, pages))
@@ -180,6 +185,6 @@ class Hands:
         if self._printer is None or not isinstance(config, Printer):
             return
         for number, page in enumerate(pages, 1):
-            image = notice(page.title, page.lines, config.label_mm, config.dpi, code=page.code)
+            image = notice(self._titled(page.title), page.lines, config.label_mm, config.dpi, code=page.code)
             self._printer.submit(f"{job}:{number}", 1, image)
             await asyncio.sleep(0)

@@ -32,6 +32,7 @@ from kiosk.events import (
     VerdictArrived,
 )
 from kiosk.frames import FrameError
+from kiosk.own_tubes import OwnTubes
 from kiosk.round_key import RoundKey
 from kiosk.seal import NoKeyError, Sealer
 from kiosk.verdicts import Verdict
@@ -47,7 +48,8 @@ NAMES_KEPT = 256
 class Intake:
     """``admit`` turns a driver's event into what the flows may hear. ``post``: the command post's key, without which
     no command is known. ``listed``: what the roster says of a digest. ``drill``: what is written is one, where no
-    command is obeyed (the journal proper counts them) and no tube but its own is known."""
+    command is obeyed (the journal proper counts them) and no tube but its own is known. ``tubes``: those that come with
+    a barcode of their own; None where tubes are labelled here."""
 
     def __init__(
         self,
@@ -60,6 +62,7 @@ class Intake:
         answers: Callable[[], bool] = lambda: False,
         elsewhere: Callable[[bytes], int] = lambda _digest: 0,
         *,
+        tubes: OwnTubes | None = None,
         drill: bool = False,
     ) -> None:
         self._formats = recognise.compile_formats(formats)
@@ -70,6 +73,7 @@ class Intake:
         self._listed = listed
         self._answers = answers
         self._elsewhere = elsewhere
+        self._tubes = tubes
         self._drill = drill
         self._names: OrderedDict[bytes, str] = OrderedDict()
 
@@ -169,7 +173,26 @@ class Intake:
     def _paper(self, text: str) -> Subject:
         return self._sealer.code(text, None, "paper")
 
+    def _own_tube(self, text: str) -> Event | None:
+        """What the scan is where tubes come with a barcode of their own; None: no tube."""
+        if self._tubes is None:
+            return None
+        found = recognise.recognise(text, self._site, self._formats)
+        if isinstance(found, recognise.IdNumber):
+            return Unusable(Reason.NOT_A_TUBE)
+        if isinstance(found, recognise.StaffCommand | recognise.PaperCard):
+            return None
+        if self._tubes.match(text):
+            return TubeScanned(text)
+        nothing = isinstance(found, recognise.Unknown) and not self._tubes.is_near(text)
+        if nothing or not isinstance(found, recognise.Unknown | recognise.TubeCode | recognise.BadTube):
+            return None
+        log.info("scanned: a barcode that is not one of the tubes here: a character is missing or wrong")
+        return Unusable(Reason.BAD_TUBE)
+
     def _code(self, text: str, at: Stamp) -> Event:
+        if (tube := self._own_tube(text)) is not None:
+            return tube
         match recognise.recognise(text, self._site, self._formats):
             case recognise.HealthCode() as code:
                 subject = self._sealer.code(text, code.ident, code.format, name=code.name, phone=code.phone)

@@ -40,7 +40,8 @@ class LabelError(ValueError):
 
 
 class TubeLabel(Private, msgspec.Struct, frozen=True, kw_only=True):
-    """What a label says. ``name``: of the one person of a single tube, else "". ``reprint`` adds the mark 补;
+    """What a label says. ``name``: of the one person of a single tube, else "". ``household`` and ``isolation`` (the
+    lane of that name) stand beside what the tube is, ``reprint`` adds the mark 补;
     in a ``drill`` 演练 stands in the specimen's place."""
 
     site: str
@@ -51,6 +52,8 @@ class TubeLabel(Private, msgspec.Struct, frozen=True, kw_only=True):
     specimen: str
     name: str = ""
     reprint: bool = False
+    household: bool = False
+    isolation: bool = False
     drill: bool = False
 
     __repr__ = Private.__repr__
@@ -63,7 +66,7 @@ class TubeLabel(Private, msgspec.Struct, frozen=True, kw_only=True):
     @property
     def count(self) -> str:
         if self.size == 1:
-            return "单采"
+            return "隔离单采" if self.isolation else "单采"
         return f"{self.members}/{self.size} 不足" if self.short else f"{self.size}合1"
 
     @property
@@ -84,6 +87,9 @@ class _Item(msgspec.Struct, frozen=True):
 
 
 _Row = tuple[_Item, ...]
+
+NASAL = "鼻咽拭子"
+"""As it stands on the label of a nasopharyngeal specimen (rule G12)."""
 
 
 def render(label: TubeLabel, label_mm: tuple[int, int], dpi: int) -> Image.Image:
@@ -134,12 +140,19 @@ def verify(image: Image.Image, tube: str) -> None:
 def check_layout(site: str, specimen: str, label_mm: tuple[int, int], dpi: int) -> None:
     """Lays out the widest labels there can be. Raises LabelError as `render` does."""
     tube = str(TubeNumber("888888", 88, 888, 8888))
-    for members, size, name in ((20, 20, ""), (19, 20, ""), (1, 1, "国" * _NAME_KEEPS)):
-        label = TubeLabel(
-            site=site, tube=tube, members=members, size=size, at=Stamp(0, 0), specimen=specimen, name=name, reprint=True
-        )
-        for each in (label, msgspec.structs.replace(label, drill=True)):
-            verify(render(each, label_mm, dpi), tube)
+    pool = TubeLabel(site=site, tube=tube, members=20, size=20, at=Stamp(0, 0), specimen=specimen, reprint=True)
+    short = msgspec.structs.replace(pool, members=19)
+    single = msgspec.structs.replace(pool, members=1, size=1, name="国" * _NAME_KEEPS)
+    for label in (
+        pool,
+        short,
+        msgspec.structs.replace(short, household=True),
+        single,
+        msgspec.structs.replace(single, isolation=True, specimen=NASAL),
+        msgspec.structs.replace(short, drill=True),
+        msgspec.structs.replace(single, drill=True),
+    ):
+        verify(render(label, label_mm, dpi), tube)
 
 
 def sample_label(config: Config) -> Image.Image:
@@ -168,10 +181,11 @@ def _rows(label: TubeLabel, *, flat: bool) -> tuple[tuple[_Row, ...], tuple[_Row
     except BadTubeNumber as error:
         raise LabelError(f"tube number: {error}") from None
     small = 2.5 if flat else 3.0
-    kind = "" if flat or label.size == 1 else " 混采"
+    kind = " 一户" if label.household else "" if flat or label.size == 1 else " 混采"
     site = _Item("site name", label.site, 3.0)
     mark = (_Item("reprint mark", "补", 3.0, align="right", inverse=True),) if label.reprint else ()
-    count = _Item("count", label.count, 3.0 if flat else 4.0, 2.25 if flat else 3.0, "right", label.short)
+    marked = label.short or label.isolation
+    count = _Item("count", label.count, 3.0 if flat else 4.0, 2.25 if flat else 3.0, "right", marked)
     number = _Item("number", grouped, 2.75, align="left" if flat and label.name else "centre")
     when = _Item("time", label.when, small)
     what = ("drill mark", "演练") if label.drill else ("specimen", label.specimen + kind)

@@ -22,6 +22,7 @@ from kiosk.events import (
     Unusable,
 )
 from kiosk.intake import NAMES_KEPT, Intake
+from kiosk.own_tubes import OwnTubes
 from kiosk.people import person
 from kiosk.tube import TubeNumber
 from tests.support.people import EVERYBODY, LI, MAX, ZHANG
@@ -148,3 +149,32 @@ def test_names_for_labels_are_kept_for_a_while_and_only_here(intake: Intake) -> 
 @pytest.mark.parametrize(("text", "said"), [("7k", Unusable), ("abc", Unusable), ("abcd", CodePresented)])
 def test_a_text_too_short_to_be_a_code_is_not_paired_with_the_next_card(intake: Intake, text: str, said: type) -> None:
     assert isinstance(scanned(intake, text), said)
+
+
+# Tubes that bring their own barcode -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def table() -> Intake:
+    return Intake(FORMATS, "360481", seal.Sealer(KEYS.public, bytes(32)), tubes=OwnTubes("HS[0-9]{13}"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("HS2024031500123", TubeScanned("HS2024031500123")),
+        ("HS202403150012", Unusable(Reason.BAD_TUBE)),  # a digit is missing
+        ("HS20240315001123", Unusable(Reason.BAD_TUBE)),
+        (TUBE, Unusable(Reason.BAD_TUBE)),  # a label of another day
+        (LI.number, Unusable(Reason.NOT_A_TUBE)),  # the ID number in the tube's place
+    ],
+)
+def test_a_tube_with_a_barcode_of_its_own_is_told_from_all_that_is_none(
+    table: Intake, text: str, expected: Event
+) -> None:
+    assert scanned(table, text) == expected
+
+
+def test_a_health_code_stays_one_where_tubes_bring_their_own_barcodes(table: Intake) -> None:
+    assert isinstance(scanned(table, "HC1:0:HS202403150012"), CodePresented)
+    assert isinstance(scanned(table, "some other code"), CodePresented)

@@ -9,7 +9,18 @@ from PIL import Image
 from kiosk import typeface
 from kiosk.config import Config, Devices, Kiosk, Policy, Seal, Site, TsplPrinter
 from kiosk.domain import Stamp
-from kiosk.labels import MODULE, SIZES_MM, LabelError, TubeLabel, check_layout, in_dots, render, sample_label, verify
+from kiosk.labels import (
+    MODULE,
+    NASAL,
+    SIZES_MM,
+    LabelError,
+    TubeLabel,
+    check_layout,
+    in_dots,
+    render,
+    sample_label,
+    verify,
+)
 from tests.support.labels import label, number, read
 
 FORMS = {
@@ -17,6 +28,8 @@ FORMS = {
     "short": {"members": 7},
     "twenty, short, reprint": {"members": 19, "size": 20, "reprint": True},
     "five": {"members": 5, "size": 5},
+    "household": {"members": 3, "household": True, "reprint": True},
+    "isolation": {"members": 1, "size": 1, "name": "张三", "specimen": NASAL, "isolation": True, "reprint": True},
     "single": {"members": 1, "size": 1, "name": "张三"},
     "single, long name": {"members": 1, "size": 1, "name": "阿卜杜热合曼·买买提艾力示例样本", "reprint": True},
 }
@@ -214,5 +227,5 @@ def test_sample_label_is_that_of_the_configured_printer(pool_size):
 
 def test_fields_of_the_label_are_what_the_runner_knows():
     assert set(TubeLabel.__struct_fields__) == {
-        "site", "tube", "members", "size", "at", "specimen", "name", "reprint", "drill",
+        "site", "tube", "members", "size", "at", "specimen", "name", "reprint", "household", "isolation", "drill",
     }  # fmt: skip

@@ -203,7 +203,7 @@ def _obeyed(site: "Site", order: StaffOrdered) -> Iterator[Fact | Note]:
             yield _closed(site, home.tube, len(home.members), home.kind)
         case Do.CLOSE_POOL if not site.pooling.filling:
             yield NothingToDo()
-        case Do.CLOSE_POOL | Do.COLLECT:
+        case Do.CLOSE_POOL | Do.COLLECT | Do.VISIT_START | Do.VISIT_END:
             yield from _close_all(site)
 
 

@@ -274,6 +274,21 @@ async def test_a_reprint_of_a_printed_tube_is_printed(tmp_path):
         await desk.until_posted(succeeded(1, attempt=2, confirmed=False))
 
 
+async def test_another_picture_of_a_tube_takes_the_place_of_the_one_that_waits_or_that_failed(tmp_path):
+    async with on_a_tty(KINDS[0], tmp_path) as (sim, desk):
+        sim.refill(0)
+        desk.submit(1, 2)
+        await desk.until_posted(PrintFailed(number(1), 1, "out of paper"))
+        for serial in (1, 2):  # somebody has left: the count is another
+            desk.driver.submit(number(serial), 3, render(label(serial, members=9), (50, 30), 203))
+        sim.refill()
+        await desk.until_posted(succeeded(2, attempt=3))
+        assert succeeded(1, attempt=3) in desk.events
+        assert [read(picture) for picture in sim.labels] == [[number(1)], [number(2)]]
+        wanted = [render(label(serial, members=9), (50, 30), 203) for serial in (1, 2)]
+        assert all(same(*pair) for pair in zip(sim.labels, wanted, strict=True))
+
+
 @pytest.mark.parametrize("port", ["printer", "labels.bin"])
 async def test_a_second_owner_is_refused(port, tmp_path):
     config = TsplPrinter(port=str(tmp_path / port))

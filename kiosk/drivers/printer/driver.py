@@ -37,13 +37,19 @@ class LabelPrinter:
         self._post = post
         self._language = language_of(config)
         self._jobs: deque[_Job] = deque()
+        self._sending: _Job | None = None
         self._wake = asyncio.Event()
 
     def submit(self, tube: str, attempt: int, image: Image.Image) -> None:
-        """Queues a label. A tube that already waits is not queued again. Raises ValueError as the language does."""
-        if all(job.tube != tube for job in self._jobs):
-            self._jobs.append(_Job(tube, attempt, self._language.job(image)))
-            self._wake.set()
+        """Queues a label. A tube that already waits is not queued again; another picture of it takes the place of the
+        one that waits, or follows the one being sent. Raises ValueError as the language does."""
+        data = self._language.job(image)
+        waiting = next((job for job in reversed(self._jobs) if job.tube == tube), None)
+        if waiting is None or (waiting is self._sending and waiting.data != data):
+            self._jobs.append(_Job(tube, attempt, data))
+        elif waiting.data != data:
+            waiting.data, waiting.attempt = data, attempt
+        self._wake.set()
 
     async def run(self) -> None:
         """Works until cancelled. A try that failed is posted once; while the printer stays away, trying goes on."""
@@ -67,6 +73,7 @@ class LabelPrinter:
     async def _print(self, printer: Conversation, job: _Job, *, report: bool) -> None:
         again = b"" if job.missing is None else self._language.resync(job.missing)
         job.missing = len(job.data)
+        self._sending = job
         try:
             await printer.send(again + job.data)
             job.missing = 0
@@ -75,9 +82,20 @@ class LabelPrinter:
             if report:
                 self._post(PrintFailed(job.tube, job.attempt, str(error)))
                 job.attempt += 1
+            self._give_way(job)
             raise
+        finally:
+            self._sending = None
         self._jobs.popleft()
         self._post(PrintSucceeded(job.tube, job.attempt, confirmed))
+
+    def _give_way(self, failed: _Job) -> None:
+        """A newer picture of the tube is printed in the place of one that failed."""
+        newer = next((job for job in self._jobs if job is not failed and job.tube == failed.tube), None)
+        if newer is not None:
+            newer.missing = failed.missing
+            self._jobs.remove(newer)
+            self._jobs[0] = newer
 
     async def _wait_for_job(self, printer: Conversation) -> None:
         self._wake.clear()

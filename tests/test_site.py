@@ -15,7 +15,7 @@ import kiosk.events
 from kiosk import tube, tubes
 from kiosk.config import Config, EscposPrinter, Kiosk, Policy, Queue, SdtCard, Seal
 from kiosk.config import Site as SiteTable
-from kiosk.domain import Colour, Do, Reason, Signal, Trust
+from kiosk.domain import Colour, Do, Reason, Role, Signal, Trust
 from kiosk.events import ButtonPressed, CodePresented, Event, Tick
 from kiosk.facts import (
     AnyFact,
@@ -202,8 +202,10 @@ class Watched(Story):
         super().__init__(**policy)
 
     def happens(self, event: Event) -> list[Fact]:
-        given, heard = self.site.desk.signals, len(self.journal)
+        given, heard, waited = self.site.desk.signals, len(self.journal), self.site.release.waiting
         facts = super().happens(event)
+        if cap := self.site.setup.queue.waiting_cap:
+            assert self.site.release.waiting <= max(cap, waited), "more wait than may"
         self.audit.step(facts)
         self._journal_is_the_truth(heard)
         if self.site.desk.signals > given:
@@ -254,6 +256,7 @@ class Watched(Story):
 WHO = st.integers(0, 6)
 MODES = [
     Do.POOL,
+    Do.GROUP,
     Do.CLOSE_POOL,
     Do.SINGLE_NEXT,
     Do.NASAL_NEXT,
@@ -287,9 +290,11 @@ class Desk(RuleBasedStateMachine):
         household_size=st.sampled_from([2, 3, 10]),
         label_at=st.sampled_from(["close", "close", "open"]),
         tube_source=st.sampled_from(["print", "print", "print", "preprinted"]),
+        cap=st.sampled_from([0, 12, 30]),
+        tables=st.sampled_from([(), ("1号采样台", "2号采样台")]),
     )
-    def opens(self, **policy: Any) -> None:
-        self.story = Watched(**policy)
+    def opens(self, cap: int, tables: tuple[str, ...], **policy: Any) -> None:
+        self.story = Watched(setup={"queue": Queue(waiting_cap=cap), "tables": tables}, **policy)
 
     @rule(who=WHO, expired=st.booleans())
     def card(self, who: int, expired: bool) -> None:
@@ -358,8 +363,8 @@ class Desk(RuleBasedStateMachine):
 
     @rule(all_of_it=st.booleans())
     def packed(self, all_of_it: bool) -> None:
-        for tube in self.story.audit.tubes if all_of_it and self.story.site.custody.packing else ():
-            self.story.scan_label(tube)
+        for one in self.story.audit.tubes if all_of_it and self.story.site.custody.packing else ():
+            self.story.scan_label(one)
         self.story.ordered(Do.PACKED)
 
     @rule()

@@ -103,10 +103,10 @@ def test_a_clock_nobody_believes_does_not_end_the_day() -> None:
 def test_a_box_that_was_to_go_says_what_it_lacks_even_where_no_tube_is_watched() -> None:
     table = Table()
     one, two = table.tubes("Li", "Wang")
-    table.orders(COURIER, Do.COLLECT)
+    table.obeys(COURIER, Do.COLLECT)
     table.pack(one)
     assert "manifest-open" not in issues(look(table.site, table.at), None)
-    table.orders(REGISTRAR, Do.PACKED)
+    table.obeys(REGISTRAR, Do.PACKED)
     assert two in issues(look(table.site, table.at), None)["manifest-open"]
     table.pack(two)
     assert issues(look(table.site, table.at), None) == {}

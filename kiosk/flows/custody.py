@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from kiosk.config import CustodyRules
-from kiosk.domain import Do, Handover, PackedTube, Specimen, Stamp
+from kiosk.consignments import Consignment, Held, Trip
+from kiosk.domain import Do, Handover, PackedTube, Stamp
 from kiosk.events import Event, TubeScanned
 from kiosk.facts import (
     Bound,
@@ -43,49 +44,12 @@ V = TypeVar("V")
 
 MOST_HERE = 5000
 """Tubes that are remembered at a table nobody ever collects from; the oldest are forgotten."""
+MOST_OPEN = 20
+"""Tubes that are being filled at one time, at most, with those that were put away."""
 IN_FLIGHT_MS = 8 * 3_600_000
 """For so long a tube is on its way or in the laboratory: its result is due by then (rule T5)."""
 
 _LOSSES = {Do.LOST_TUBE: "lost", Do.LEAKED_TUBE: "leaked"}
-
-
-class Held(msgspec.Struct, frozen=True):
-    """A tube of ours. ``since``: the stamp of its first swab, by the clock as it is known now; ``people``: position to
-    person; ``emptied``: when the last of them left; ``absent``: were never sampled, though the label counts them."""
-
-    size: int
-    household: bool = False
-    specimen: Specimen = Specimen.THROAT
-    since: Stamp | None = None
-    people: dict[int, int] = {}
-    emptied: Stamp | None = None
-    absent: int = 0
-
-
-class Consignment(msgspec.Struct, frozen=True):
-    """``due``: the tubes that were closed when it opened; ``packed``: tube to bag; ``full``: the last bag is;
-    ``stopped``: it was to close and could not, and nothing has changed since."""
-
-    number: int
-    courier: int
-    due: tuple[str, ...] = ()
-    packed: dict[str, int] = {}
-    full: bool = False
-    lab: str = ""
-    vehicle: str = ""
-    stopped: bool = False
-
-    @property
-    def bag(self) -> int:
-        """Where the next tube goes."""
-        last = max(self.packed.values(), default=0)
-        return last + 1 if self.full or not last else last
-
-
-class Trip(msgspec.Struct, frozen=True):
-    lab: str
-    tubes: int
-    at: Stamp
 
 
 class Custody(msgspec.Struct, frozen=True):
@@ -111,7 +75,7 @@ def evolve(slice_: Custody, change: Fact | Note, at: Stamp) -> Custody:
             before = slice_.here.get(change.instead) or slice_.open.get(change.instead)
             since = before.since if before is not None else None
             held = Held(change.size, change.household, change.specimen, since)
-            return replace(slice_, open=slice_.open | {change.tube: held})
+            return replace(slice_, open=_in_use(slice_.open) | {change.tube: held})
         case Bound() | Unbound():
             return _seated(slice_, change, at)
         case TubeClosed() if change.tube in slice_.open:
@@ -145,11 +109,11 @@ def _packed(slice_: Custody, change: Fact | Note, at: Stamp) -> Custody:
             return replace(slice_, packing=replace(packing, packed=packed, full=change.full, stopped=False))
         case ManifestClosed() if packing is not None:
             handover = contents(slice_, change, at)
-            away = {tube: slice_.here[tube].people for tube in packing.packed}
+            away = {tube: held.people for tube, held in slice_.here.items() if tube in packing.packed}
             trips = tuple(trip for trip in slice_.trips if at.since(trip.at) < IN_FLIGHT_MS)
             return replace(
                 slice_,
-                here=_without(slice_.here, *packing.packed),
+                here={tube: held for tube, held in slice_.here.items() if tube not in packing.packed},
                 packing=None,
                 last=handover,
                 gone=slice_.gone | away,
@@ -171,22 +135,40 @@ def contents(custody: Custody, closed: ManifestClosed, at: Stamp) -> Handover:
 
 
 def _seated(slice_: Custody, change: Bound | Unbound, at: Stamp) -> Custody:
-    tubes = slice_.open if change.tube in slice_.open else slice_.here
+    where = "open" if change.tube in slice_.open else "here"
+    tubes: dict[str, Held] = getattr(slice_, where)
     held = tubes.get(change.tube)
     if held is None:
-        return slice_
-    people = {place: person for place, person in held.people.items() if place != change.position}
+        return _seated_elsewhere(slice_, change)
+    people = _people(held.people, change)
     since, emptied, absent = held.since, held.emptied, held.absent
     if isinstance(change, Bound):
-        people[change.position] = change.person
         corrected = emptied is None or emptied == at  # within one step: who was in it has only changed on paper
         since, emptied = (since if corrected and since is not None else at), None
     else:
         emptied, absent = (None if people else at), absent + change.late
     held = msgspec.structs.replace(held, people=people, since=since, emptied=emptied, absent=absent)
-    tubes = tubes | {change.tube: held}
-    where = "open" if change.tube in slice_.open else "here"
-    return msgspec.structs.replace(slice_, **{where: tubes})
+    return msgspec.structs.replace(slice_, **{where: tubes | {change.tube: held}})
+
+
+def _seated_elsewhere(slice_: Custody, change: Bound | Unbound) -> Custody:
+    """A record is put right whose tube has left us."""
+    for where in ("gone", "gone_before"):
+        tubes: dict[str, dict[int, int]] = getattr(slice_, where)
+        if change.tube in tubes:
+            people = _people(tubes[change.tube], change)
+            return msgspec.structs.replace(slice_, **{where: tubes | {change.tube: people}})
+    return slice_
+
+
+def _people(people: dict[int, int], change: Bound | Unbound) -> dict[int, int]:
+    others = {place: person for place, person in people.items() if place != change.position}
+    return others | {change.position: change.person} if isinstance(change, Bound) else others
+
+
+def _in_use(tubes: dict[str, Held]) -> dict[str, Held]:
+    """Without those that were opened, put away empty and never closed."""
+    return tubes if len(tubes) < MOST_OPEN else {tube: held for tube, held in tubes.items() if held.people}
 
 
 def _gone(slice_: Custody, lost: TubeLost | TubeVoided) -> Custody:
@@ -204,8 +186,8 @@ def _gone(slice_: Custody, lost: TubeLost | TubeVoided) -> Custody:
     )
 
 
-def _without(tubes: dict[str, V], *those: str) -> dict[str, V]:
-    return {tube: value for tube, value in tubes.items() if tube not in those}
+def _without(tubes: dict[str, V], gone: str) -> dict[str, V]:
+    return {tube: value for tube, value in tubes.items() if tube != gone}
 
 
 def _corrected(tubes: dict[str, Held], at: Stamp) -> dict[str, Held]:
@@ -330,7 +312,7 @@ def _lose(site: "Site", tube: str, kind: str) -> Said:
     custody = site.custody
     held = custody.here.get(tube)
     people = held.people if held is not None else custody.gone.get(tube) or custody.gone_before.get(tube)
-    if people is None or tube in custody.lost:
+    if not people or tube in custody.lost:
         yield NothingToDo()
     else:
         yield TubeLost(tube, kind, tuple(people[place] for place in sorted(people)))

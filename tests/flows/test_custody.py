@@ -47,7 +47,7 @@ class Table(Story):
         super()._submit(orders)
         self.prints += [order for order in orders if isinstance(order, PrintManifest | PrintMissing)]
 
-    def orders(self, badge: int, do: Do, text: str = "") -> list[Fact]:
+    def obeys(self, badge: int, do: Do, text: str = "") -> list[Fact]:
         """The badge, and right after it the command code."""
         self.happens(BadgePresented(badge, BADGES[badge], 0, 1 << 60))
         return self.happens(OrderScanned(do, text))
@@ -66,9 +66,9 @@ class Table(Story):
         return self.answers[given:]
 
     def handed_over(self, *tubes: str) -> None:
-        self.orders(COURIER, Do.COLLECT)
+        self.obeys(COURIER, Do.COLLECT)
         self.pack(*tubes)
-        self.orders(REGISTRAR, Do.PACKED)
+        self.obeys(REGISTRAR, Do.PACKED)
 
 
 def foreign() -> str:
@@ -81,10 +81,10 @@ def foreign() -> str:
 def test_a_courier_collects_what_is_there_bag_by_bag_and_two_badges_sign_for_it() -> None:
     table = Table()
     one, two, three = table.tubes("Li", "Wang", "Zhao")
-    assert table.orders(COURIER, Do.COLLECT)[-1] == ConsignmentOpened(1, COURIER, 3)
+    assert table.obeys(COURIER, Do.COLLECT)[-1] == ConsignmentOpened(1, COURIER, 3)
     assert table.pack(one, two, three) == [Signal.ACKNOWLEDGED, Signal.CLOSED, Signal.ACKNOWLEDGED]
     assert table.told(TubePacked) == [TubePacked(one, 1), TubePacked(two, 1, full=True), TubePacked(three, 2)]
-    assert table.orders(SAMPLER, Do.PACKED)[-1] == ManifestClosed(1, 3, 2, COURIER, SAMPLER)
+    assert table.obeys(SAMPLER, Do.PACKED)[-1] == ManifestClosed(1, 3, 2, COURIER, SAMPLER)
     assert table.signal is Signal.RELEASED
     assert table.site.custody.here == {}
     assert table.site.custody.packing is None
@@ -111,13 +111,13 @@ def test_a_courier_who_comes_with_a_pool_open_gets_it_short() -> None:
     table = Table(pool_size=10, group_size=10)
     for who in range(7):
         table.card(who)
-    facts = table.orders(COURIER, Do.COLLECT)
+    facts = table.obeys(COURIER, Do.COLLECT)
     tube = table.closed[0].tube
     assert (table.closed[0].members, table.closed[0].size) == (7, 10)
     assert facts[-1] == ConsignmentOpened(1, COURIER, 1)
     table.printed()
     table.pack(tube)
-    table.orders(REGISTRAR, Do.PACKED)
+    table.obeys(REGISTRAR, Do.PACKED)
     (printed,) = table.prints
     assert isinstance(printed, PrintManifest)
     assert (printed.handover.tubes[0].members, printed.handover.tubes[0].size) == (7, 10)
@@ -126,52 +126,52 @@ def test_a_courier_who_comes_with_a_pool_open_gets_it_short() -> None:
 def test_it_does_not_close_while_a_tube_is_missing_and_says_which() -> None:
     table = Table()
     one, two, three = table.tubes("Li", "Wang", "Zhao")
-    table.orders(COURIER, Do.COLLECT)
+    table.obeys(COURIER, Do.COLLECT)
     table.pack(one, three)
-    table.orders(REGISTRAR, Do.PACKED)
+    table.obeys(REGISTRAR, Do.PACKED)
     assert table.signal is Signal.DENIED
     assert table.told(ManifestClosed) == []
     assert table.prints == [PrintMissing(1, (two,))]
     assert missing(table.site) == (two,)
     table.pack(two)
-    assert table.orders(REGISTRAR, Do.PACKED)[-1] == ManifestClosed(1, 3, 2, COURIER, REGISTRAR)
+    assert table.obeys(REGISTRAR, Do.PACKED)[-1] == ManifestClosed(1, 3, 2, COURIER, REGISTRAR)
 
 
 def test_one_sign_off_is_not_enough() -> None:
     table = Table()
     table.pack(*table.tubes("Li"))
-    table.orders(COURIER, Do.COLLECT)
+    table.obeys(COURIER, Do.COLLECT)
     table.pack(table.closed[0].tube)
-    table.orders(COURIER, Do.COLLECT)
+    table.obeys(COURIER, Do.COLLECT)
     assert table.signal is Signal.DENIED
     assert table.prints == [PrintMissing(1, (), ("witness",))]
-    table.orders(COURIER, Do.PACKED)
+    table.obeys(COURIER, Do.PACKED)
     assert table.told(ManifestClosed) == []
-    table.orders(SAMPLER, Do.PACKED)
+    table.obeys(SAMPLER, Do.PACKED)
     assert table.told(ManifestClosed) == [ManifestClosed(1, 1, 1, COURIER, SAMPLER)]
 
 
 def test_only_a_courier_collects_and_only_where_there_is_something() -> None:
     table = Table()
-    table.orders(COURIER, Do.COLLECT)
+    table.obeys(COURIER, Do.COLLECT)
     assert table.signal is Signal.DENIED
     table.tubes("Li")
-    table.orders(REGISTRAR, Do.COLLECT)
+    table.obeys(REGISTRAR, Do.COLLECT)
     assert table.told(ConsignmentOpened) == []
 
 
 def test_what_does_not_belong_into_the_bag_is_refused_each_with_its_own_signal() -> None:
     table = Table()
     gone, one, lost = table.tubes("Li", "Wang", "Zhao")
-    table.orders(COURIER, Do.COLLECT)
+    table.obeys(COURIER, Do.COLLECT)
     table.pack(gone)
-    table.orders(COURIER, Do.LOST_TUBE)
+    table.obeys(COURIER, Do.LOST_TUBE)
     table.scan_label(lost)
-    table.orders(COURIER, Do.LOST_TUBE)
+    table.obeys(COURIER, Do.LOST_TUBE)
     table.scan_label(one)
-    table.orders(REGISTRAR, Do.PACKED)
+    table.obeys(REGISTRAR, Do.PACKED)
     (again,) = table.tubes("Sun")
-    table.orders(COURIER, Do.COLLECT)
+    table.obeys(COURIER, Do.COLLECT)
     table.pack(again)
     assert table.pack(again) == [Signal.REPEAT]
     assert table.pack(foreign()) == [Signal.REFUSED]
@@ -193,7 +193,7 @@ def test_a_tube_whose_label_still_waits_stays_here_and_the_manifest_says_how_man
 def test_a_fresh_label_that_is_scanned_into_the_bag_is_confirmed_by_it() -> None:
     table = Table(by_scan=True)
     table.card("Li")
-    table.orders(COURIER, Do.COLLECT)
+    table.obeys(COURIER, Do.COLLECT)
     assert table.pack(table.closed[0].tube)[-1] is Signal.ACKNOWLEDGED
     assert table.site.labelling.wanted == {}
     assert len(table.told(TubePacked)) == 1
@@ -202,11 +202,11 @@ def test_a_fresh_label_that_is_scanned_into_the_bag_is_confirmed_by_it() -> None
 def test_a_tube_that_is_closed_meanwhile_may_come_along_but_need_not() -> None:
     table = Table()
     (early,) = table.tubes("Li")
-    table.orders(COURIER, Do.COLLECT)
+    table.obeys(COURIER, Do.COLLECT)
     table.pack(early)
     one, two = table.tubes("Wang", "Zhao")
     table.pack(one)
-    table.orders(REGISTRAR, Do.PACKED)
+    table.obeys(REGISTRAR, Do.PACKED)
     assert table.told(ManifestClosed)[0].tubes == 2
     assert list(table.site.custody.here) == [two]
 
@@ -214,7 +214,7 @@ def test_a_tube_that_is_closed_meanwhile_may_come_along_but_need_not() -> None:
 def test_residents_are_registered_while_a_box_is_packed() -> None:
     table = Table()
     table.tubes("Li")
-    table.orders(COURIER, Do.COLLECT)
+    table.obeys(COURIER, Do.COLLECT)
     assert type(table.card("Wang")[0]) is Registered
 
 
@@ -222,33 +222,33 @@ def test_residents_are_registered_while_a_box_is_packed() -> None:
 def test_a_restart_in_the_middle_of_packing_goes_on_at_the_same_tube(reboot: bool) -> None:
     table = Table()
     one, two, three = table.tubes("Li", "Wang", "Zhao")
-    table.orders(COURIER, Do.COLLECT)
+    table.obeys(COURIER, Do.COLLECT)
     table.pack(one)
     before = table.site.custody
     table.restart(reboot=reboot)
     assert table.site.custody == before
     assert table.pack(one, two, three) == [Signal.REPEAT, Signal.CLOSED, Signal.ACKNOWLEDGED]
-    assert table.orders(REGISTRAR, Do.PACKED)[-1] == ManifestClosed(1, 3, 2, COURIER, REGISTRAR)
+    assert table.obeys(REGISTRAR, Do.PACKED)[-1] == ManifestClosed(1, 3, 2, COURIER, REGISTRAR)
 
 
 def test_a_second_courier_takes_over_a_box_that_is_half_packed() -> None:
     table = Table()
     BADGES[99] = Role.COURIER
     one, two = table.tubes("Li", "Wang")
-    table.orders(COURIER, Do.COLLECT)
+    table.obeys(COURIER, Do.COLLECT)
     table.pack(one)
-    table.orders(99, Do.COLLECT)
+    table.obeys(99, Do.COLLECT)
     table.pack(two)
-    assert table.orders(REGISTRAR, Do.PACKED)[-1] == ManifestClosed(1, 2, 1, 99, REGISTRAR)
+    assert table.obeys(REGISTRAR, Do.PACKED)[-1] == ManifestClosed(1, 2, 1, 99, REGISTRAR)
 
 
 def test_a_manifest_can_be_printed_again() -> None:
     table = Table()
-    table.orders(REGISTRAR, Do.PACKED)
+    table.obeys(REGISTRAR, Do.PACKED)
     assert (table.signal, table.prints) == (Signal.DENIED, [])
     table.handed_over(*table.tubes("Li"))
     table.restart()
-    table.orders(REGISTRAR, Do.PACKED)
+    table.obeys(REGISTRAR, Do.PACKED)
     assert len(table.prints) == 2
     assert table.prints[0] == table.prints[1]
 
@@ -259,25 +259,25 @@ def test_a_manifest_can_be_printed_again() -> None:
 def addressed() -> Table:
     table = Table(CustodyRules(labs=("LAB-1", "LAB-2"), permits=("赣A12345",)))
     table.tubes("Li")
-    table.orders(COURIER, Do.COLLECT)
+    table.obeys(COURIER, Do.COLLECT)
     table.pack(table.closed[0].tube)
     return table
 
 
 def test_without_laboratory_and_permit_nothing_leaves() -> None:
     table = addressed()
-    table.orders(REGISTRAR, Do.PACKED)
+    table.obeys(REGISTRAR, Do.PACKED)
     assert table.prints == [PrintMissing(1, (), ("lab", "vehicle"))]
-    table.orders(COURIER, Do.LAB, "LAB-2")
-    table.orders(COURIER, Do.VEHICLE, "赣A12345")
+    table.obeys(COURIER, Do.LAB, "LAB-2")
+    table.obeys(COURIER, Do.VEHICLE, "赣A12345")
     assert table.told(ConsignmentAddressed)[-1] == ConsignmentAddressed(1, "LAB-2", "赣A12345")
-    assert table.orders(REGISTRAR, Do.PACKED)[-1] == ManifestClosed(1, 1, 1, COURIER, REGISTRAR, "LAB-2", "赣A12345")
+    assert table.obeys(REGISTRAR, Do.PACKED)[-1] == ManifestClosed(1, 1, 1, COURIER, REGISTRAR, "LAB-2", "赣A12345")
 
 
 @pytest.mark.parametrize(("do", "text"), [(Do.LAB, "LAB-3"), (Do.LAB, ""), (Do.VEHICLE, "赣A00000")])
 def test_a_laboratory_or_vehicle_that_is_not_on_the_list_is_refused(do: Do, text: str) -> None:
     table = addressed()
-    table.orders(COURIER, do, text)
+    table.obeys(COURIER, do, text)
     assert table.signal is Signal.DENIED
     assert table.told(ConsignmentAddressed) == []
 
@@ -292,7 +292,7 @@ def test_the_only_laboratory_need_not_be_named() -> None:
 def test_without_a_consignment_there_is_nothing_to_address(do: Do) -> None:
     table = Table()
     table.tubes("Li")
-    table.orders(COURIER, do, "LAB-1")
+    table.obeys(COURIER, do, "LAB-1")
     assert table.signal is Signal.DENIED
 
 
@@ -309,7 +309,7 @@ def test_a_lost_tube_is_an_incident_and_its_people_may_come_again(do: Do, kind: 
         table.card(who)
     table.printed()
     tube = table.closed[0].tube
-    table.orders(REGISTRAR, do)
+    table.obeys(REGISTRAR, do)
     table.scan_label(tube)
     assert table.told(TubeLost) == [TubeLost(tube, kind, (1, 2, 3, 4, 5))]
     assert [(fact.kind, fact.tube) for fact in table.told(IncidentRaised)] == [(trouble, tube)]
@@ -324,7 +324,7 @@ def test_a_tube_lost_after_it_was_handed_over_frees_its_people_too_but_only_once
     table.handed_over(tube)
     table.restart()
     for _ in range(2):
-        table.orders(COURIER, Do.LOST_TUBE)
+        table.obeys(COURIER, Do.LOST_TUBE)
         table.scan_label(tube)
     assert table.told(TubeLost) == [TubeLost(tube, "lost", (1,))]
     assert table.signal is Signal.DENIED
@@ -334,7 +334,7 @@ def test_a_tube_lost_after_it_was_handed_over_frees_its_people_too_but_only_once
 
 def test_a_tube_nobody_knows_cannot_be_lost() -> None:
     table = Table()
-    table.orders(REGISTRAR, Do.LOST_TUBE)
+    table.obeys(REGISTRAR, Do.LOST_TUBE)
     table.scan_label(foreign())
     assert (table.told(TubeLost), table.signal) == ([], Signal.DENIED)
 
@@ -342,28 +342,28 @@ def test_a_tube_nobody_knows_cannot_be_lost() -> None:
 def test_all_that_is_missing_is_declared_lost_only_after_the_kiosk_has_said_what_it_is() -> None:
     table = Table()
     one, two, three = table.tubes("Li", "Wang", "Zhao")
-    table.orders(COURIER, Do.COLLECT)
+    table.obeys(COURIER, Do.COLLECT)
     table.pack(one)
-    table.orders(COURIER, Do.MISSING_LOST)
+    table.obeys(COURIER, Do.MISSING_LOST)
     assert table.told(TubeLost) == []
-    table.orders(REGISTRAR, Do.PACKED)
+    table.obeys(REGISTRAR, Do.PACKED)
     table.pack(two)
-    table.orders(COURIER, Do.MISSING_LOST)
+    table.obeys(COURIER, Do.MISSING_LOST)
     assert table.told(TubeLost) == []
-    table.orders(REGISTRAR, Do.PACKED)
-    table.orders(COURIER, Do.MISSING_LOST)
+    table.obeys(REGISTRAR, Do.PACKED)
+    table.obeys(COURIER, Do.MISSING_LOST)
     assert table.told(TubeLost) == [TubeLost(three, "lost", (3,))]
-    assert table.orders(REGISTRAR, Do.PACKED)[-1] == ManifestClosed(1, 2, 1, COURIER, REGISTRAR)
+    assert table.obeys(REGISTRAR, Do.PACKED)[-1] == ManifestClosed(1, 2, 1, COURIER, REGISTRAR)
 
 
 def test_a_tube_that_leaks_in_the_bag_leaves_the_manifest() -> None:
     table = Table()
     one, two = table.tubes("Li", "Wang")
-    table.orders(COURIER, Do.COLLECT)
+    table.obeys(COURIER, Do.COLLECT)
     table.pack(one, two)
-    table.orders(REGISTRAR, Do.LEAKED_TUBE)
+    table.obeys(REGISTRAR, Do.LEAKED_TUBE)
     table.scan_label(one)
-    assert table.orders(REGISTRAR, Do.PACKED)[-1] == ManifestClosed(1, 1, 1, COURIER, REGISTRAR)
+    assert table.obeys(REGISTRAR, Do.PACKED)[-1] == ManifestClosed(1, 1, 1, COURIER, REGISTRAR)
 
 
 # The clocks -----------------------------------------------------------------------------------------------------------
@@ -402,13 +402,13 @@ def test_what_was_handed_over_is_forgotten_after_the_next_round() -> None:
 def test_the_fold_of_the_journal_is_the_state_at_every_step() -> None:
     table = Table(CustodyRules(bag_size=2, labs=("a", "b"), permits=("p",)))
     tubes = table.tubes(*range(5))
-    table.orders(COURIER, Do.COLLECT)
+    table.obeys(COURIER, Do.COLLECT)
     table.pack(*tubes[:3])
-    table.orders(COURIER, Do.LAB, "a")
-    table.orders(COURIER, Do.VEHICLE, "p")
-    table.orders(REGISTRAR, Do.PACKED)
-    table.orders(COURIER, Do.MISSING_LOST)
-    table.orders(REGISTRAR, Do.PACKED)
+    table.obeys(COURIER, Do.LAB, "a")
+    table.obeys(COURIER, Do.VEHICLE, "p")
+    table.obeys(REGISTRAR, Do.PACKED)
+    table.obeys(COURIER, Do.MISSING_LOST)
+    table.obeys(REGISTRAR, Do.PACKED)
     assert table.told(ManifestClosed) != []
     assert refold(Site(table.site.setup), table.entries()).custody == table.site.custody
     assert Site.load(table.site.setup, table.site.dump()).custody == table.site.custody

@@ -1,7 +1,7 @@
 """What must hold of every journal, checked fact by fact and apart from the code that wrote it."""
 
 from kiosk.config import Policy
-from kiosk.domain import Colour, Do, Specimen
+from kiosk.domain import Category, Colour, Do, Specimen
 from kiosk.facts import (
     Bound,
     CodeShown,
@@ -51,6 +51,7 @@ class Audit:
         self.withdrawn: set[int] = set()
         self.place: dict[int, str] = {}  # person to tube, now
         self.in_round: dict[bytes, int] = {}  # digest to the person bound in this round
+        self.allowed: set[bytes] = set()  # whom staff let come once again
         self.codes: dict[bytes, int] = {}  # digest of a code shown in this round to the person
         self.tubes: dict[str, TubeOpened] = {}
         self.members: dict[str, dict[int, int]] = {}  # tube to position to person
@@ -93,9 +94,15 @@ class Audit:
             case RoundStarted():
                 assert fact.round == self.round + 1
                 self.round, self.in_round, self.codes, self.before = fact.round, {}, {}, self.people
+                self.allowed = set()
             case Registered():
                 assert fact.person == self.people + 1
-                assert fact.colour in (Colour.GREEN, Colour.UNKNOWN, Colour.NONE), "a bad colour was registered"
+                isolated = fact.colour is Colour.YELLOW and fact.category is Category.YELLOW and fact.apart
+                fine = fact.colour in (Colour.GREEN, Colour.UNKNOWN, Colour.NONE)
+                assert fine or isolated, "a bad colour was registered"
+                if fact.subject.digest in self.allowed:
+                    self.in_round.pop(fact.subject.digest, None)
+                    self.allowed.discard(fact.subject.digest)
                 assert fact.subject.digest not in self.in_round, "registered twice in a round"
                 assert fact.source != "code" or fact.subject.digest not in self.codes, "a code stood for two people"
                 self.people, self.digests[fact.person] = fact.person, fact.subject.digest
@@ -104,6 +111,8 @@ class Audit:
                     self.codes[fact.code.digest] = fact.person
             case CodeShown():
                 self.codes[fact.code.digest] = fact.person
+            case StaffOrdered(do=Do.OVERRIDE):
+                self.allowed |= set(fact.people)
             case StaffOrdered(do=Do.HOUSEHOLD_START | Do.HOUSEHOLD_END):
                 self.household = self.people + 1 if fact.do is Do.HOUSEHOLD_START else 0
                 left = {tube for tube in self.open if self.tubes[tube].household and not self.members[tube]}

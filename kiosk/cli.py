@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="the same for programs")
     journal = add("journal", _journal, "print the facts as JSON lines; personal data stays sealed")
     journal.add_argument("--after", type=int, default=0, metavar="SEQ", help="only facts after this number")
+    journal.add_argument("--story", action="store_true", help="one line a step, in words, with who ordered it")
     export = add("export", _export, "write all facts as signed frames to a folder, for the command post to import")
     export.add_argument("folder", type=Path)
     export.add_argument("--after", type=int, default=0, metavar="SEQ", help="only facts after this number")
@@ -223,6 +224,12 @@ def _journal(options: argparse.Namespace) -> int:
 
     config = config_file.load(options.config)
     with Journal.open_readonly(data_folder.journal(config.kiosk.data_dir)) as journal:
+        if options.story:
+            from kiosk import journal_story
+
+            for line in journal_story.lines(journal.entries(options.after)):
+                print(line)
+            return OK
         for seq, entry in journal.entries(options.after):
             print(as_json(seq, entry))
     return OK

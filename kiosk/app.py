@@ -318,7 +318,7 @@ class Kiosk:
     def _speak(self, facts: Sequence[Fact]) -> None:
         site = self._runner.site
         before, self._heard = self._heard, heard(site)
-        if self._speaker is not None:
+        if self._speaker is not None and not site.visits.on:
             for prompt in voice.prompts(before, self._heard, told(site), facts, drill=bool(site.setup.drill)):
                 self._speaker.say(prompt)
 
@@ -346,7 +346,8 @@ class Kiosk:
         link: Literal["off", "online", "offline"] = "off"
         if uplink is not None:
             link = "online" if uplink.connected else "offline"
-        self._around = msgspec.structs.replace(self._around, shifts=on_duty.long(site, at))
+        duty = {"shifts": on_duty.long(site, at), "supervised": on_duty.supervised(site, at)}
+        self._around = msgspec.structs.replace(self._around, **duty)
         keyless = self._round_key is not None and self._round_key.missing
         on_duty_issues = on_duty.issues(site, at, key_missing=keyless)
         vitals = health.Vitals(

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from kiosk.domain import Stamp
+from kiosk.domain import Role, Stamp
 from kiosk.site import Site
 from kiosk.staff import ALARM_MS, REMIND_MS
 
@@ -38,6 +38,12 @@ def issues(site: Site, at: Stamp, *, key_missing: bool) -> dict[str, str]:
             who = ", ".join(map(str, badges))
             found[code] = f"on shift for {hours} h: badge {who}: have them relieved; their sign-off ends this"
     return found
+
+
+def supervised(site: Site, at: Stamp) -> bool:
+    """Registrars are on shift, and all of them have too few drills (rule P12)."""
+    registrars = [shift for shift, _ in site.staff.on_shift(at).values() if shift.role is Role.REGISTRAR]
+    return bool(registrars) and all(shift.supervised for shift in registrars)
 
 
 def status(site: Site, at: Stamp) -> list[dict[str, Any]]:

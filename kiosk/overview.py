@@ -18,7 +18,8 @@ from kiosk.voice import Heard
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What is so right now and in no journal. ``hushed``: the issues whose tones staff have silenced; ``shifts``: those
-    that last long; ``heeded``: those of them that staff have acknowledged."""
+    that last long; ``heeded``: those of them that staff have acknowledged; ``supervised``: every registrar on shift has
+    too few drills."""
 
     devices: dict[str, bool]
     printer_needs: str = ""
@@ -26,6 +27,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     hushed: tuple[str, ...] = ()
     shifts: frozenset[Long] = frozenset()
     heeded: frozenset[Long] = frozenset()
+    supervised: bool = False
 
     def after(self, event: Event, faults: tuple[str, ...]) -> "Surroundings":
         replace = msgspec.structs.replace
@@ -85,6 +87,7 @@ def view(site: Site, issues: tuple[Issue, ...], surroundings: Surroundings, stor
         reminder=bool(shifts),
         wait_long=any(issue.code == WAIT_LONG for issue in issues),
         drill=bool(site.setup.drill),
+        supervised=surroundings.supervised,
         badge_until=badge.since + BADGE_MS if badge is not None else 0,
         faults=faults,
         storage_fault=bool(storage_fault),

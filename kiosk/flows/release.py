@@ -138,7 +138,8 @@ def evolve(slice_: Release, change: Fact | Note, at: Stamp) -> Release:
     group = slice_.open
     match change:
         case Registered():
-            return replace(slice_, last=(change.person, change.category))
+            pace = slice_.pace.counted(at, came=1)
+            return replace(slice_, last=(change.person, change.category), pace=pace)
         case TubeOpened():
             return _opened(slice_, change)
         case TubeClosed() if change.tube in slice_.filling:
@@ -208,9 +209,7 @@ def _seated(slice_: Release, change: Bound | Unbound, at: Stamp) -> Release:
     group = msgspec.structs.replace(group, **{which: getattr(group, which) + count})
     since, first = (group.since or at, group.first or change.person) if group.people else (None, 0)
     slice_ = _with_group(slice_, msgspec.structs.replace(group, since=since, first=first))
-    came = 1 if isinstance(change, Bound) else 0
-    pace = slice_.pace.counted(at, came=came)
-    return msgspec.structs.replace(slice_, most=max(slice_.most, slice_.waiting), pace=pace)
+    return msgspec.structs.replace(slice_, most=max(slice_.most, slice_.waiting))
 
 
 def _with_group(slice_: Release, group: Group) -> Release:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from kiosk.config import Queue
-from kiosk.domain import Category, Do, DocumentKind, Listed, Reason, Role, Signal
-from kiosk.events import BadgePresented, CardPresented, OrderScanned
+from kiosk.domain import Category, Do, DocumentKind, Listed, Reason, Signal
+from kiosk.events import CardPresented
 from kiosk.facts import Fact, GroupClosed, GroupReleased, TubeClosed
 from kiosk.flows.release import group_size
 from tests.support.desk_story import Story, subject
@@ -21,11 +21,6 @@ def listed(at: Story, who: object, category: Category) -> list[Fact]:
     """Somebody of whom the roster says what they are."""
     came = CardPresented(subject(f"person {who}"), DocumentKind.RESIDENT, listed=Listed(category))
     return at.happens(came) + at.tick(2)
-
-
-def ordered(at: Story, do: Do, text: str = "") -> list[Fact]:
-    at.happens(BadgePresented(7, Role.REGISTRAR, 0, 1 << 60))
-    return at.happens(OrderScanned(do, text))
 
 
 # How many may wait (rule Q1) ------------------------------------------------------------------------------------------
@@ -104,11 +99,11 @@ def test_groups_go_to_the_tables_in_turn() -> None:
 def test_staff_make_groups_of_five_and_of_ten() -> None:
     desk = story(group_size=10)
     desk.crowd(*range(5))
-    assert ordered(desk, Do.GROUP, "5")[-1] == GroupClosed(1, 5)
+    assert desk.ordered(Do.GROUP, text="5")[-1] == GroupClosed(1, 5)
     desk.crowd(*range(5, 10))
     desk.restart()
     assert desk.told(GroupClosed)[-1] == GroupClosed(2, 5)
-    ordered(desk, Do.GROUP, "10")
+    desk.ordered(Do.GROUP, text="10")
     desk.crowd(*range(10, 15))
     assert len(desk.told(GroupClosed)) == 2
     desk.crowd(*range(15, 20))
@@ -117,7 +112,7 @@ def test_staff_make_groups_of_five_and_of_ten() -> None:
 
 def test_a_group_stays_a_whole_number_of_tubes() -> None:
     desk = story(pool_size=10, group_size=10)
-    ordered(desk, Do.GROUP, "5")
+    desk.ordered(Do.GROUP, text="5")
     assert group_size(desk.site) == 10
     desk.crowd(*range(10))
     assert desk.told(GroupClosed) == [GroupClosed(1, 10)]
@@ -126,7 +121,7 @@ def test_a_group_stays_a_whole_number_of_tubes() -> None:
 @pytest.mark.parametrize("text", ["", "0", "7", "100", "ten"])
 def test_groups_of_another_size_are_not_made(text: str) -> None:
     desk = story()
-    ordered(desk, Do.GROUP, text)
+    desk.ordered(Do.GROUP, text=text)
     assert desk.signal is Signal.DENIED
     assert group_size(desk.site) == 5
 

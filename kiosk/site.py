@@ -22,8 +22,10 @@ from kiosk.flows import (
     preflight,
     registration,
     release,
+    reporting,
     rounds,
     staff,
+    stock,
     verdicts,
     visits,
 )
@@ -38,8 +40,10 @@ from kiosk.flows.pooling import Pooling
 from kiosk.flows.preflight import Readiness
 from kiosk.flows.registration import Registration
 from kiosk.flows.release import Release
+from kiosk.flows.reporting import Reporting
 from kiosk.flows.rounds import Rounds
 from kiosk.flows.staff import Staff
+from kiosk.flows.stock import Stock
 from kiosk.flows.visits import Visits
 
 FLOWS = (
@@ -57,6 +61,8 @@ FLOWS = (
     drill,
     preflight,
     visits,
+    stock,
+    reporting,
     commands,
 )
 """In the order of the data path: each hears what the ones before it said in the same step. An incident goes first;
@@ -68,7 +74,8 @@ SCHEMA = 3
 
 class Setup(msgspec.Struct, frozen=True):
     """What the flows need to know of the configuration. ``drill``: which drill (演练) this is, 0 for none; its numbers
-    are those of kiosk 0. ``tables``: the sampling tables that groups are sent to in turn."""
+    are those of kiosk 0. ``tables``: the sampling tables that groups are sent to in turn. ``report_at``: minute
+    of the day at which its figures go up."""
 
     site: str
     kiosk: int
@@ -80,6 +87,7 @@ class Setup(msgspec.Struct, frozen=True):
     tables: tuple[str, ...] = ()
     key_from_badge: bool = False
     custody: CustodyRules | None = None
+    report_at: int | None = None
 
     @classmethod
     def of(cls, config: Config, drill: int = 0) -> "Setup":
@@ -102,7 +110,12 @@ class Setup(msgspec.Struct, frozen=True):
             tables,
             by_badge,
             custody=config.custody,
+            report_at=_minutes(config.report.at),
         )
+
+
+def _minutes(clock: str) -> int | None:
+    return int(clock[:2]) * 60 + int(clock[3:]) if clock else None
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -119,6 +132,8 @@ class Site(msgspec.Struct, frozen=True):
     drill: Drill = Drill()
     preflight: Readiness = Readiness()
     visits: Visits = Visits()
+    stock: Stock = Stock()
+    reporting: Reporting = Reporting()
     commands: Commands = Commands()
     desk: Desk = Desk()
 
@@ -143,6 +158,8 @@ class Site(msgspec.Struct, frozen=True):
                 self.drill,
                 self.preflight,
                 self.visits,
+                self.stock,
+                self.reporting,
                 self.commands,
             )
         )
@@ -166,6 +183,8 @@ _Slices = tuple[
     Drill,
     Readiness,
     Visits,
+    Stock,
+    Reporting,
     Commands,
 ]
 
@@ -192,6 +211,8 @@ def fold(site: Site, change: Fact | Note, at: Stamp) -> Site:
         drill.evolve(site.drill, change),
         preflight.evolve(site.preflight, change, at),
         visits.evolve(site.visits, change, at),
+        stock.evolve(site.stock, change, at),
+        reporting.evolve(site.reporting, change, at),
         commands.evolve(site.commands, change),
         desk.evolve(site.desk, change, at),
     )

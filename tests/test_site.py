@@ -82,9 +82,10 @@ def test_a_tick_in_peace_says_nothing_and_keeps_the_very_state() -> None:
 def test_the_setup_is_what_the_flows_need_of_the_configuration() -> None:
     config = Config(site=SiteTable("360481", "x"), kiosk=Kiosk(7), seal=Seal("k"), policy=Policy(pool_size=5))
     nobody_presses = Queue(waiting_cap=0)
-    assert Setup.of(config) == Setup(
-        "360481", 7, Policy(pool_size=5), confirm_by_scan=False, reads_cards=False, queue=nobody_presses
+    seen = Setup(
+        "360481", 7, Policy(pool_size=5), confirm_by_scan=False, reads_cards=False, queue=nobody_presses, report_at=1410
     )
+    assert Setup.of(config) == seen
     printer, card = EscposPrinter(port="/dev/null", confirm="scan"), SdtCard(port="/dev/null")
     full = Setup.of(msgspec.structs.replace(config, devices=kiosk.config.Devices(card=card, printer=printer)))
     assert (full.confirm_by_scan, full.reads_cards) == (True, True)

@@ -21,7 +21,7 @@ from kiosk.frames import State
 from kiosk.roster import codec, pieces, table
 from kiosk.roster.codec import SUFFIX
 from kiosk.roster.entry import Entry, RosterError
-from kiosk.seal import PrivateKeys, Sealer, SealError, kept_digest_key, key_name, normal_number, open_box
+from kiosk.seal import PrivateKeys, Sealer, SealError, digest_key, key_name, normal_number, open_box
 
 OK, WRONG_TABLE = 0, 65
 AGAIN_MS = 120_000
@@ -39,7 +39,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     making.add_argument("--site", required=True, help="six digits")
     making.add_argument("--private-key", type=Path, required=True, metavar="FILE", help="private.key")
     making.add_argument(
-        "--digest-key", type=Path, required=True, metavar="FILE", help="the key of the round, which its badges bring"
+        "--key", type=Path, required=True, metavar="FILE", help="the round's digest key; made if it is not there"
     )
     making.add_argument("table", type=Path)
     making.add_argument("out", type=Path, help=f"NAME{SUFFIX}")
@@ -76,15 +76,13 @@ def _day(text: str) -> int:
 
 def _make(options: argparse.Namespace) -> int:
     private = PrivateKeys.parse(options.private_key.read_text("utf-8"))
-    key = kept_digest_key(options.digest_key)
-    if key is None:
-        raise FileNotFoundError(2, "there is no such key", str(options.digest_key))
     try:
         read = table.read(options.table)
         for fault in read.faults:
             sys.stderr.write(f"{fault}\n")
         if read.faults:
             raise RosterError(f"{len(read.faults)} cells must be put right; nothing was made")
+        key = digest_key("file", options.key)
         made = codec.make(
             read.entries,
             site=options.site,

@@ -7,12 +7,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 
 from hub.cli import main as hub_command
-from kiosk.domain import Category, Listed
+from kiosk import badges
+from kiosk.badges import Badge
+from kiosk.domain import Category, Listed, Role
 from kiosk.facts import Registered
 from kiosk.people import person
-from kiosk.seal import ram_file
+from kiosk.seal import PrivateKeys, kept_digest_key, ram_file
 from kiosk.simulate.rig import Rig
 from tests.roster.tables import HEADINGS, csv, row_of
 from tests.support.site_day import SiteDay, open_site, until
@@ -134,7 +137,7 @@ async def test_after_a_power_cut_the_roster_is_stale_until_it_is_imported_again(
 
 
 def issues(day: SiteDay) -> set[str]:
-    return {issue["code"] for issue in day.rig.status()["issues"]}
+    return {issue["code"] for issue in day.rig.status().get("issues", [])}
 
 
 async def test_a_driver_without_a_report_has_two_hours_and_is_held(tmp_path: Path) -> None:
@@ -156,7 +159,7 @@ async def test_the_command_post_makes_a_roster_and_it_comes_by_the_line_or_on_a_
     table = csv(tmp_path / "list.csv", [row_of(n, f"{1 + n % 2}栋") for n in range(2000)])
     async with open_site(tmp_path, line=True) as day:
         keys, db = day.rig.keys / "private.key", tmp_path / "hub.db"
-        made = ["--private-key", str(keys), "--digest-key", str(tmp_path / "data" / "digest.key")]
+        made = ["--private-key", str(keys), "--key", str(tmp_path / "data" / "digest.key")]
         stick = tmp_path / "week.roster"
         assert hub_command(["roster", "make", "--site", "360481", *made, str(table), str(stick)]) == 0
         push = ["roster", "push", "--db", str(db), "--private-key", str(keys), str(stick)]
@@ -166,3 +169,24 @@ async def test_the_command_post_makes_a_roster_and_it_comes_by_the_line_or_on_a_
         assert [fact.listed for fact in day.told(Registered)] == [Listed(place="2栋")]
         assert await day.technician("roster", "import", str(stick)) == 0
         assert_nothing_in_clear(day, [person(n).number for n in range(0, 2000, 50)])
+
+
+async def test_the_key_of_the_round_comes_with_a_badge_and_the_roster_is_made_with_it(tmp_path: Path) -> None:
+    table, stick, key = csv(tmp_path / "list.csv", [row_of(1)]), tmp_path / "week.roster", tmp_path / "round.key"
+    tables = {"seal": {"digest_key": "badge"}, "policy": {"round": "manual", "card_alone_after_s": 0.3}}
+    async with Rig(tmp_path, tables) as rig:
+        day, opening = SiteDay(rig), asyncio.create_task(rig.start())
+        keys = ["--private-key", str(rig.keys / "private.key"), "--key", str(key)]
+        assert hub_command(["roster", "make", "--site", "360481", *keys, str(table), str(stick)]) == 0
+        await until(lambda: "badge-needed" in issues(day), "it waits for a badge")
+        assert await day.technician("roster", "import", str(table)) == 1  # no digest can be made yet
+        assert await day.technician("roster", "import", str(stick)) == 0
+        private = PrivateKeys.parse((rig.keys / "private.key").read_text())
+        badge = Badge(
+            site="360481", badge=7, role=Role.REGISTRAR, since=0, until=1 << 50, key=kept_digest_key(key) or UNSET
+        )
+        assert rig.scanner is not None
+        await rig.scanner.scan(badges.pack(badge, private.sign))
+        await opening
+        await day.residents(1)
+        assert [fact.listed for fact in day.told(Registered)] == [Listed(place="1栋")]

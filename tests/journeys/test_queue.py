@@ -27,6 +27,25 @@ async def test_the_door_closes_at_the_cap_and_opens_when_a_group_has_gone(tmp_pa
         await day.residents(5)
 
 
+async def test_staff_are_told_when_somebody_has_waited_for_a_quarter_of_an_hour(tmp_path: Path) -> None:
+    ahead = tmp_path / "ahead"
+    ahead.write_text("0 0")
+    command = ("-m", "tests.support.kiosk_with_own_clock", str(ahead))
+    async with open_site(tmp_path, command=command, **SMALL) as day:
+        await day.residents(0)
+        for minutes, winks in ((14, False), (15, True)):
+            ahead.write_text(f"{60 * minutes} {60 * minutes}")
+            await until(lambda at=minutes: day.rig.status()["oldest_wait_s"] >= 60 * at, "time goes on")
+            assert [issue["code"] for issue in day.rig.status()["issues"]].count("wait-long") == winks
+        shown = await day.lamp("release", "wink")
+        assert (shown.buzzer, shown.lamps["fault"]) == ("wait", "off")
+        await day.close_a_short_group()
+        await day.release_the_group()
+        await until(lambda: not day.rig.status()["oldest_wait_s"], "nobody waits")
+        assert "wait-long" not in [issue["code"] for issue in day.rig.status()["issues"]]
+        assert day.rig.status()["pace_per_hour"] == {"came": 4, "went": 0}
+
+
 async def test_groups_are_sent_to_the_tables_in_turn(tmp_path: Path) -> None:
     tables = ["1号采样台", "2号采样台"]
     async with open_site(tmp_path, {"queue": {"tables": tables}}, pool_size=1, group_size=1) as day:

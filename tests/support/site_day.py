@@ -34,13 +34,16 @@ async def open_site(
     *,
     line: bool = False,
     env: Mapping[str, str] | None = None,
+    command: tuple[str, ...] = ("-m", "kiosk"),
     **policy: object,
 ) -> AsyncIterator["SiteDay"]:
     """The site opens in the morning. ``line``: with a broker and the command post; ``policy``: as in [policy]."""
     tables = {"policy": {"card_alone_after_s": 0.3} | policy, "devices.card": {"same_card_s": 0.1}, **(devices or {})}
     async with contextlib.AsyncExitStack() as stack:
         broker = await stack.enter_async_context(open_broker()) if line else None
-        rig = await stack.enter_async_context(Rig(folder, tables, mqtt_port=broker.port if broker else None, env=env))
+        rig = await stack.enter_async_context(
+            Rig(folder, tables, mqtt_port=broker.port if broker else None, env=env, command=command)
+        )
         if line:
             await rig.start_hub()
         await rig.start()

@@ -1,7 +1,7 @@
 """The daemon with clocks that a test may set: `python -m tests.support.kiosk_with_own_clock AHEAD run ...`.
 
-The file AHEAD holds by how many seconds the wall clock is ahead, and, where a second number follows, the monotonic clock;
-it may change at any time.
+The file AHEAD holds by how many seconds the wall clock is ahead, and where a second number follows, the monotonic
+clock; it may change at any time.
 """
 
 import sys

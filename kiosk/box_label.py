@@ -17,7 +17,7 @@ _NEEDS = {
     "tubes": "还没有装管 nothing is packed",
     "lab": "检测机构 scan the laboratory's code",
     "vehicle": "车辆准运证 scan the vehicle's code",
-    "witness": "登记员或采样员签字 sign-off of the table: its badge, then 装箱完成 packed",
+    "witness": "登记员或采样员签字 sign-off of the table: its badge, then 装袋装箱完毕 packed",
 }
 
 

@@ -116,7 +116,7 @@ SECTIONS = (
     _section(
         "转运",
         "Transport",
-        (Do.COLLECT, "", "取样", "Collect"),
+        (Do.COLLECT, "", "转运员收样", "Collect"),
         (Do.PACKED, "", "装袋装箱完毕", "Packed"),
         (Do.MISSING_LOST, "", "缺少的管子已丢失", "The missing are lost"),
     ),

@@ -6,7 +6,7 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
-from tests.bench import codecs, drain, known, labels, plan, scan, start, wear
+from tests.bench import codecs, custody, drain, known, labels, plan, scan, start, wear
 from tests.bench.measure import Section, machine
 
 BENCHMARKS = {
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "drain": drain.run,
     "start": start.run,
     "wear": wear.run,
+    "custody": custody.run,
     "known": known.run,
     "plan": plan.run,
 }

@@ -23,6 +23,7 @@ from kiosk.facts import (
     TubePacked,
 )
 from kiosk.flows.custody import missing
+from kiosk.handovers import handovers, members
 from kiosk.site import Setup, Site, refold
 from kiosk.tube import TubeNumber
 from tests.support.desk_story import KIOSK, SITE, Story, person
@@ -366,6 +367,72 @@ def test_a_tube_that_leaks_in_the_bag_leaves_the_manifest() -> None:
     assert table.obeys(REGISTRAR, Do.PACKED)[-1] == ManifestClosed(1, 1, 1, COURIER, REGISTRAR)
 
 
+# Corrections ----------------------------------------------------------------------------------------------------------
+
+
+def full_tube(**policy: Any) -> tuple[Table, str]:
+    table = Table(pool_size=5, group_size=5, **policy)
+    for who in range(5):
+        table.card(who)
+    table.printed()
+    return table, table.closed[0].tube
+
+
+def test_who_leaves_after_the_release_is_told_by_the_manifest() -> None:
+    table, tube = full_tube()
+    table.press()
+    table.ordered(Do.LEFT, 2)
+    table.printed()
+    table.handed_over(tube)
+    printed = table.prints[-1]
+    assert isinstance(printed, PrintManifest)
+    (packed,) = printed.handover.tubes
+    assert (packed.members, packed.size, packed.absent) == (4, 5, 1)
+
+
+def test_the_parts_of_a_tube_keep_the_age_of_the_whole() -> None:
+    table, tube = full_tube()
+    first = table.site.custody.here[tube].since
+    table.tick(3600)
+    table.ordered(Do.SPLIT, tube)
+    assert len(table.site.custody.here) == 5
+    assert {held.since for held in table.site.custody.here.values()} == {first}
+
+
+def test_tubes_whose_people_were_exchanged_keep_their_age() -> None:
+    table, one = full_tube()
+    table.press()
+    table.tick(600)
+    for who in range(5, 10):
+        table.card(who)
+    table.printed()
+    other = table.closed[1].tube
+    before = {tube: table.site.custody.here[tube].since for tube in (one, other)}
+    table.tick(600)
+    table.ordered(Do.WRONG_TUBE, one, other)
+    after = {tube: held.since for tube, held in table.site.custody.here.items()}
+    assert after == before
+    assert set(table.site.custody.here[one].people.values()) == {6, 7, 8, 9, 10}
+
+
+def test_a_void_tube_is_neither_expected_nor_packed() -> None:
+    table = Table()
+    one, two = table.tubes("Li", "Wang")
+    table.ordered(Do.VOID, "Wang")
+    table.obeys(COURIER, Do.COLLECT)
+    assert table.pack(one, two) == [Signal.ACKNOWLEDGED, Signal.DENIED]
+    assert table.obeys(REGISTRAR, Do.PACKED)[-1] == ManifestClosed(1, 1, 1, COURIER, REGISTRAR)
+
+
+def test_a_tube_whose_label_is_no_longer_right_is_not_packed_before_the_new_one_is_on() -> None:
+    table, tube = full_tube()
+    table.ordered(Do.LEFT, 2)
+    table.obeys(COURIER, Do.COLLECT)
+    assert table.pack(tube) == [Signal.DENIED]
+    table.printed()
+    assert table.pack(tube) == [Signal.ACKNOWLEDGED]
+
+
 # The clocks -----------------------------------------------------------------------------------------------------------
 
 
@@ -397,6 +464,20 @@ def test_what_was_handed_over_is_forgotten_after_the_next_round() -> None:
     assert (table.site.custody.gone, set(table.site.custody.gone_before)) == ({}, {tube})
     table.new_round()
     assert table.site.custody.gone_before == {}
+
+
+def test_the_journal_tells_every_box_and_who_is_in_a_tube() -> None:
+    table = Table()
+    one, two, three = table.tubes("Li", "Wang", "Zhao")
+    table.handed_over(one, two, three)
+    table.handed_over(*table.tubes("Sun"))
+    printed = [each.handover for each in table.prints if isinstance(each, PrintManifest)]
+    assert list(handovers(table.entries())) == printed
+    assert [len(each.tubes) for each in printed] == [3, 1]
+    assert [(each.position, each.person, each.digest) for each in members(table.entries(), two)] == [
+        (1, 2, person("Wang"))
+    ]
+    assert members(table.entries(), foreign()) == []
 
 
 def test_the_fold_of_the_journal_is_the_state_at_every_step() -> None:

@@ -1,7 +1,8 @@
 """`kiosk export-stick`: a stick named KIOSK-EXPORT is plugged in, and takes all records to the command post.
 
-The signed frames of every journal on this card, a support bundle, and a receipt, which is also printed if the daemon
-runs and has a printer. It may be repeated at will. The journals are only read: whether the daemon runs is all the same.
+The signed frames of every journal on this card, the roster, a support bundle, and a receipt, which is also printed if
+the daemon runs and has a printer. It may be repeated at will. The journals are only read: whether the daemon runs is all
+the same.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ from kiosk.config import ConfigError, Kiosk, Seal, Site
 from kiosk.domain import Stamp, Trust
 from kiosk.export import ExportError, advice, export
 from kiosk.journal import Journal, JournalTooNewError, StorageFault
+from kiosk.roster import shelf
 from kiosk.safe import rest_of
 
 FOLDER, RECEIPT, ERROR = "kiosk-export", "kiosk-export-receipt.txt", "kiosk-export-error.txt"
@@ -117,6 +119,8 @@ def carry(whose: Who, stick: Path, at: Stamp, bundle: Callable[[], bytes]) -> Re
             )
     receipt = Receipt(whose, at, tuple(parts), tuple(left))
     files.put(stick / FOLDER / f"support-{site}-{number}.tar.gz", bundle())
+    if (roster := data_dir / shelf.NAME).exists():  # its names are sealed, like the records
+        files.put(stick / FOLDER / f"roster-{site}-{number}.roster", roster.read_bytes())
     files.put(stick / RECEIPT, _for_windows(receipt.text()))
     (stick / ERROR).unlink(missing_ok=True)
     return receipt

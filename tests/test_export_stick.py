@@ -17,7 +17,9 @@ from kiosk.domain import Stamp, Trust
 from kiosk.export import ExportError
 from kiosk.export_stick import ERROR, FOLDER, RECEIPT, Part, Receipt, carry, main, who
 from kiosk.journal import Journal
+from kiosk.people import person
 from kiosk.simulate.rig import Rig
+from tests.roster import tables
 from tests.support.programs import append
 from tests.support.site_day import SiteDay, open_site, until
 
@@ -334,3 +336,20 @@ async def test_without_a_printer_the_receipt_is_on_the_stick(
         assert await asyncio.to_thread(machine.export) == 0
     assert "no receipt label: this kiosk has no printer" in capsys.readouterr().out
     assert "records 1 to" in (machine.stick / RECEIPT).read_text("utf-8-sig")
+
+
+async def test_a_roster_made_at_the_kiosk_is_named_at_the_command_post(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, stick = tables.csv(tmp_path / "list.csv", [tables.row_of(n) for n in range(3)]), tmp_path / "stick"
+    async with open_site(tmp_path) as day:
+        assert await day.technician("roster", "import", str(table)) == 0
+        await day.residents(1)
+        carry(who(day.rig.config_path), stick, AT, lambda: b"")
+    keys = ["--db", str(tmp_path / "hub.db"), "--private-key", str(tmp_path / "keys" / "private.key")]
+    assert hub_command(["import", *keys, str(stick / FOLDER)]) == 0
+    capsys.readouterr()
+    roster = stick / FOLDER / "roster-360481-1.roster"
+    assert hub_command(["roster", "missing", *keys, "--roster", str(roster), "--since", "2022-01-01"]) == 0
+    told = capsys.readouterr().out
+    assert [person(n).name in told for n in range(3)] == [True, False, True]

@@ -28,7 +28,7 @@ from kiosk.simulate.summary import summary
 POLICY = {"group_size": GROUP, "pool_size": GROUP}
 PACE = {"pair_window_s": 2.5}
 """Residents of a simulation do not hesitate."""
-_OUR_OWN = ("site", "kiosk", "devices", "health_code_formats")
+_OUR_OWN = ("site", "kiosk", "seal", "devices", "health_code_formats")
 """Tables of a profile that tell of a place and its hardware."""
 LAST_LINES = 15
 _INTERRUPTED = 128 + signal.SIGINT
@@ -37,7 +37,7 @@ _INTERRUPTED = 128 + signal.SIGINT
 def simulate(options: argparse.Namespace) -> int:
     """Returns the exit status."""
     logging.getLogger().addHandler(logging.NullHandler())  # what goes wrong is told by the checks
-    tables = _tables(options.profile)
+    tables = tables_of(options.profile)
     group, phone = tables["policy"]["group_size"], tables["policy"].get("require_phone", False)
     steps = plan(options.residents, options.seed, demo=options.demo, group=group, phone=phone)
     try:
@@ -58,7 +58,7 @@ def simulate(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _tables(name: str | None) -> dict[str, dict[str, Any]]:
+def tables_of(name: str | None) -> dict[str, dict[str, Any]]:
     """What the site's profile says of how it works. Raises ConfigError."""
     tables: dict[str, dict[str, Any]] = {"policy": POLICY}
     if name is not None:

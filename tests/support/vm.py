@@ -123,14 +123,20 @@ class Monitor:
         self._read = 0
         self._events: list[dict[str, Any]] = []
         self._turn = asyncio.Lock()
+        self._asked = 0
 
     async def execute(self, command: str, **arguments: object) -> Any:
-        """The answer to a command. Who comes meanwhile waits. Raises VmError."""
-        message = {"execute": command, "arguments": {name.replace("_", "-"): each for name, each in arguments.items()}}
+        """The answer to a command. Who comes meanwhile waits; what somebody asked who did not wait for the answer is
+        passed over. Raises VmError."""
+        given = {name.replace("_", "-"): each for name, each in arguments.items()}
         async with self._turn:
+            self._asked += 1
+            message = {"execute": command, "arguments": given, "id": self._asked}
             await self._line.send(json.dumps(message).encode() + b"\n")
             while True:
                 answer = await self._next()
+                if answer.get("id") != self._asked:
+                    continue
                 if "error" in answer:
                     raise VmError(f"{command}: {answer['error']['desc']}")
                 if "return" in answer:

@@ -96,7 +96,7 @@ def _journal(store: Store, number: int, site: str, kiosk: int, epoch: bytes, pac
         state = msgspec.msgpack.decode(row[0], type=State)
         out.head = state.head if state.epoch == epoch else 0
     out.head = max(out.head, there[-1][1] if there else 0)
-    counts, refused, ids = Counter[type](), Counter[str](), set[bytes]()
+    counts, refused, ids, gone = Counter[type](), Counter[str](), set[bytes](), set[int]()
     seq, chain = 0, frames.genesis(epoch)
     for fact_seq, id_, stored, body in store.rows(
         "SELECT seq, id, chain, body FROM fact WHERE journal = ? ORDER BY seq", number
@@ -111,9 +111,14 @@ def _journal(store: Store, number: int, site: str, kiosk: int, epoch: bytes, pac
         ids.add(id_)
         fact = _fact(body)
         counts[type(fact)] += 1
-        if isinstance(fact, facts.Refused):
-            refused[fact.reason.value] += 1
-    out.people = counts[facts.Registered] - counts[facts.Withdrawn]
+        match fact:
+            case facts.Refused():
+                refused[fact.reason.value] += 1
+            case facts.Withdrawn() | facts.Unbound():
+                gone.add(fact.person)
+            case facts.Bound():  # elsewhere, by a correction
+                gone.discard(fact.person)
+    out.people = counts[facts.Registered] - len(gone)
     out.tubes, out.groups = counts[facts.TubeClosed], counts[facts.GroupClosed]
     out.released, out.incidents = counts[facts.GroupReleased], counts[facts.IncidentRaised]
     out.unknown, out.refused = counts[type(None)], dict(sorted(refused.items()))
@@ -150,6 +155,12 @@ def opened(
                         "subject": _open(private, fact.subject),
                         "code": _open(private, fact.code),
                     }
+                    if fact.contact is not None:
+                        people[fact.person]["contact"] = _open(private, fact.contact)
+                    if fact.guardian:
+                        people[fact.person]["guardian"] = fact.guardian.hex()
+                case facts.ContactGiven(person=person, contact=contact) if person in people:
+                    people[person]["contact"] = _open(private, contact)
                 case facts.Bound(tube=bound, person=person) if person in people:
                     people[person]["tube"] = bound
                 case facts.Unbound(person=person) if person in people:

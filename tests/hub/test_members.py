@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from hub.cli import main
+from hub.report import report
 from hub.store import Store
 from kiosk.domain import Colour, DocumentKind, Person, Stamp
 from kiosk.export import export
@@ -59,6 +60,11 @@ def test_a_lost_tube_names_who_must_be_sampled_again(site: dict[str, str], capsy
     assert (tube["box"]["number"], tube["box"]["lab"], tube["lost"]) == (1, "LAB-1", "lost")
     assert [(row["position"], row["registered"]) for row in members] == [(1, 1000), (3, 3000)]
     assert [row["subject"]["name"] for row in members] == [people()[0].name, people()[2].name]
+
+
+def test_who_left_the_tube_is_not_counted(site: dict[str, str]) -> None:
+    (journal,) = report(Store(Path(site["db"]))).journals
+    assert journal.people == 2
 
 
 def test_the_access_is_on_record(site: dict[str, str]) -> None:

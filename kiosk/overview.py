@@ -74,7 +74,7 @@ def view(site: Site, issues: tuple[Issue, ...], surroundings: Surroundings, stor
         signal=site.desk.signal,
         signal_at=site.desk.signal_at,
         signal_count=site.desk.signals,
-        held=site.desk.card is not None or site.desk.code is not None,
+        held=any(waits is not None for waits in (site.desk.card, site.desk.code, site.desk.pair)),
         accepting=ready and release.unlabelled_groups < policy.unlabelled_groups and not blocked,
         door_closed=ready and full,
         members=release.open.members,

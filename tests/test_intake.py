@@ -8,7 +8,7 @@ import pytest
 
 from kiosk import seal
 from kiosk.config import HealthCodeFormat
-from kiosk.domain import Colour, DocumentKind, Person, Reason, Stamp
+from kiosk.domain import Colour, DocumentKind, Field, Person, Reason, Stamp
 from kiosk.events import (
     CardFailed,
     CardPresented,
@@ -16,15 +16,19 @@ from kiosk.events import (
     CodeFailed,
     CodePresented,
     CodeScanned,
+    ContactPresented,
     Event,
+    NumberTyped,
     Tick,
     TubeScanned,
     Unusable,
+    VerdictArrived,
 )
 from kiosk.intake import NAMES_KEPT, Intake
 from kiosk.own_tubes import OwnTubes
 from kiosk.people import person
 from kiosk.tube import TubeNumber
+from kiosk.verdicts import Verdict
 from tests.support.people import EVERYBODY, LI, MAX, ZHANG
 
 KEYS = seal.PrivateKeys.generate()
@@ -178,3 +182,91 @@ def test_a_tube_with_a_barcode_of_its_own_is_told_from_all_that_is_none(
 def test_a_health_code_stays_one_where_tubes_bring_their_own_barcodes(table: Intake) -> None:
     assert isinstance(scanned(table, "HC1:0:HS202403150012"), CodePresented)
     assert isinstance(scanned(table, "some other code"), CodePresented)
+
+
+# Opaque codes, registration codes, numbers that are typed, passports, code cards ------------------------------
+
+WAYS = [
+    HealthCodeFormat(name="asked", pattern="^HC3:(?P<token>.+)$", ask=True),
+    HealthCodeFormat(name="told", pattern="^HC5:(?P<phone>[0-9]+):(?P<name>.*)$"),
+    HealthCodeFormat(
+        name="form", kind="registration", pattern="^HC4:(?P<id>[0-9X]{18}):(?P<phone>[0-9]*):(?P<name>.*)$"
+    ),
+]
+ZONE = "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<L898902C36UTO7408122F1204159ZE184226B<<<<<10"
+
+
+@pytest.fixture
+def ways() -> Intake:
+    return Intake(WAYS, "360481", seal.Sealer(KEYS.public, bytes(32)), answers=lambda: True)
+
+
+def test_a_code_without_a_colour_is_the_command_posts_to_judge(ways: Intake) -> None:
+    event = scanned(ways, "HC3:abc")
+    assert (event.colour, event.ask, event.answers, event.has) == (Colour.UNKNOWN, True, True, ())
+    offline = Intake(WAYS, "360481", seal.Sealer(KEYS.public, bytes(32)))
+    assert (scanned(offline, "HC3:abc").ask, scanned(offline, "HC3:abc").answers) == (True, False)
+
+
+def test_a_verdict_names_its_holder_by_digest_alone(ways: Intake) -> None:
+    card = ways.admit(CardRead(ZHANG), NOW)
+    event = ways.verdict(b"code", Verdict(Colour.RED, ZHANG.number.lower()))
+    assert event == VerdictArrived(b"code", Colour.RED, card.subject.digest)
+    assert ways.verdict(b"code", Verdict(Colour.GREEN)).holder is None
+
+
+def test_what_a_format_tells_of_its_holder_is_sealed(ways: Intake) -> None:
+    event = scanned(ways, "HC5:13800138000:张三")
+    assert event.has == (Field.NAME, Field.PHONE)
+    box = seal.open_box(KEYS, event.subject.box)
+    assert (box["phone"], box["name"]) == ("13800138000", "张三")
+    assert scanned(ways, "HC5:10086:张三").has == (Field.NAME,)  # no mobile number
+
+
+def test_a_registration_code_is_no_health_code(ways: Intake) -> None:
+    event = scanned(ways, f"HC4:{ZHANG.number}:13800138000:")
+    assert isinstance(event, ContactPresented)
+    assert event.holder == ways.admit(CardRead(ZHANG), NOW).subject.digest
+    assert event.has == (Field.NUMBER, Field.PHONE)
+
+
+def test_a_typed_number_is_a_card_without_a_name(ways: Intake) -> None:
+    event = ways.admit(NumberTyped(ZHANG.number), NOW)
+    assert (event.typed, event.document, event.has) == (True, DocumentKind.RESIDENT, (Field.NUMBER,))
+    assert event.subject.digest == ways.admit(CardRead(ZHANG), NOW).subject.digest
+    assert seal.open_box(KEYS, event.subject.box)["number"] == ZHANG.number
+    assert ways.admit(NumberTyped("830000199201300022"), NOW).document is DocumentKind.PERMIT
+
+
+def test_a_typed_phone_is_a_contact(ways: Intake) -> None:
+    event = ways.admit(NumberTyped("13800138000"), NOW)
+    assert isinstance(event, ContactPresented)
+    assert (event.holder, event.has) == (None, (Field.PHONE,))
+    assert seal.open_box(KEYS, event.subject.box)["phone"] == "13800138000"
+
+
+@pytest.mark.parametrize(
+    "number", [ZHANG.number[:-1] + "0", "12800138000", "1380013800", "138001380000", "0", "X" * 18]
+)
+def test_a_typed_number_that_cannot_be_right(ways: Intake, number: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        assert ways.admit(NumberTyped(number), NOW) == Unusable(Reason.BAD_NUMBER)
+    assert len(number) < 4 or number not in caplog.text
+
+
+def test_a_passport_is_a_document(ways: Intake, caplog: pytest.LogCaptureFixture) -> None:
+    event = scanned(ways, ZONE)
+    assert (event.document, event.expired, event.has) == (DocumentKind.PASSPORT, True, (Field.NAME, Field.NUMBER))
+    assert ways.name(event.subject.digest) == "ERIKSSON ANNA MARIA"
+    with caplog.at_level(logging.DEBUG):
+        assert scanned(ways, ZONE[:-1] + "1") == Unusable(Reason.BAD_NUMBER)
+    assert "L898902" not in caplog.text
+
+
+def test_a_code_card_that_was_made_here_is_known_again(ways: Intake) -> None:
+    made = ways.new_card()
+    shown = scanned(ways, made.text)
+    assert (shown.document, shown.subject.digest, shown.has) == (DocumentKind.PAPER, made.subject.digest, ())
+    assert ways.new_card().text != made.text
+    assert scanned(ways, made.text[:-1]) == Unusable(Reason.UNREADABLE)
+    assert made.text not in repr(made)

@@ -161,3 +161,19 @@ def test_a_pattern_that_passes_answers_soon_whatever_is_shown(pattern: str):
     for text in ("a" * MAX_TEXT, "." * MAX_TEXT, "http://a.example/" + "?t=&" * 120, "0" * MAX_TEXT):
         recognise(text, SITE, formats)
     assert time.process_time() - started < 30
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"kind": "registration", "pattern": "(?P<id>.+)", "ask": True}, "a registration code has no colour"),
+        (
+            {"kind": "registration", "pattern": "(?P<colour>.)(?P<id>.+)", "colours": {"0": "green"}},
+            "a registration code has no colour",
+        ),
+        ({"kind": "registration", "pattern": "(?P<token>.+)"}, "a registration code needs a group"),
+    ],
+)
+def test_a_registration_format_that_makes_no_sense_is_named(given: dict[str, object], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        compile_formats((HealthCodeFormat(name="form", **given),))

@@ -15,11 +15,12 @@ from urllib.parse import urlsplit
 from PIL import Image
 
 from kiosk import config_file, data_folder, seal
-from kiosk.config import Config, HidCode, NoDevice, SerialCode, TsplPrinter
+from kiosk.config import Config, HidCode, HidKeypad, NoDevice, SerialCode, TsplPrinter
 from kiosk.domain import Person
 from kiosk.drivers.code_hid.sim import HidScannerSim
 from kiosk.drivers.code_serial.sim import SerialScannerSim
 from kiosk.drivers.idcard.sim import SimCard, SimReader
+from kiosk.drivers.keypad.sim import KeypadSim
 from kiosk.drivers.panel_socket.sim import SimPanel
 from kiosk.drivers.printer.languages import AnyPrinter
 from kiosk.drivers.printer.sim import SimPrinter
@@ -33,8 +34,10 @@ _DEMO = "^HC1:(?P<colour>[012]):(?P<token>[A-Za-z0-9_-]+)(?::(?P<phone>1[3-9][0-
 FORMATS = (
     {"name": "demo", "pattern": _DEMO, "colours": COLOURS},
     {"name": "named", "pattern": "^HC2:(?P<colour>[012]):(?P<id>[0-9]{17}[0-9X])$", "colours": COLOURS},
+    {"name": "asked", "pattern": "^HC3:(?P<token>[A-Za-z0-9_-]+)$", "ask": True},
+    {"name": "registration", "pattern": "^HC4:(?P<id>[0-9]{17}[0-9X]):(?P<phone>[0-9]{11})$", "kind": "registration"},
 )
-"""The second one names its holder."""
+"""The second one names its holder, the third one's colour only the command post knows."""
 WAITING = ("off", "held", "full", "help", "alarm", "storage")
 """Tones that are no answer to what a person has shown."""
 
@@ -72,6 +75,8 @@ class Rig:
         self.config: Config = config_file.load(self.config_path)
         self.reader = SimReader(folder / "card")
         self.scanner = _scanner(self.config.devices.code)
+        keypad = self.config.devices.keypad
+        self.keypad = KeypadSim(Path(keypad.device)) if isinstance(keypad, HidKeypad) else None
         self.printer = SimPrinter(self.label_printer, self.labels.append)
         self.panel = SimPanel(folder / "run" / "panel.sock")
 
@@ -116,8 +121,9 @@ class Rig:
         await self.kill()
         await self.stop_hub(signal.SIGKILL)
         self.printer.unplug()
-        if self.scanner is not None:
-            self.scanner.unplug()
+        for plugged in (self.scanner, self.keypad):
+            if plugged is not None:
+                plugged.unplug()
         await self._stack.aclose()
 
     # Processes ----------------------------------------------------------------------------------------------------

@@ -58,6 +58,7 @@ from kiosk.provision.shown import Shown
 from kiosk.records import Records, locked, open_records
 from kiosk.roster.clerk import Clerk
 from kiosk.roster.shelf import Shelf
+from kiosk.reports import due
 from kiosk.runner import Runner
 from kiosk.update.attempt import Places
 from kiosk.uplink import Uplink
@@ -388,7 +389,8 @@ class Kiosk:
             | self._records.issues
             | self._doubles.issues()
             | self._roster.issues
-            | on_duty_issues,
+            | on_duty_issues
+            | due.issues(site, at, self._oldest_unacked_ms, self._config.stock.warn_min),
             shift=on_duty.status(site, at),
             custody=tube_clocks.status(self._tubes),
         )

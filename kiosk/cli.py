@@ -11,6 +11,7 @@ from pathlib import Path
 from kiosk import __version__, manifest_cli
 from kiosk.plan import cli as plan
 from kiosk.provision import cli as provision
+from kiosk.reports import cli as reports
 from kiosk.roster import cli as roster
 from kiosk.staff_sheet import cli as staff_sheet
 from kiosk.update import cli as update
@@ -79,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     stick.add_argument("device", type=Path, help="the stick's partition, such as /dev/sda1")
     support = add("support-bundle", _support_bundle, "collect what support needs; no personal data, no secrets")
     support.add_argument("target", type=Path, metavar="FILE|DIR")
+    reporting = "tell the figures of a day, as text or as a spreadsheet; no names"
+    reports.add_commands(add("report", reports.run, reporting))
     rounds = add("round", _round, "start a new round: from then on everybody may come once again")
     rounds.add_argument("action", choices=["new"])
     label = add("label", _label, "draw a sample label as this kiosk would print it")

@@ -151,17 +151,21 @@ def tally(now: Tally, change: Fact | Note, at: Stamp) -> Tally:
     return now
 
 
-def days(entries: Iterable[Entry]) -> dict[int, Figures]:
-    """The figures of each day that these facts tell of."""
+def run(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Tally]]:
+    """Each fact with what is so after it. A day that comes back, because a clock was wrong, goes on."""
     told: dict[int, Figures] = {}
     now = Tally()
     for entry in entries:
-        if now.today.day != entry.at.day:  # a clock that was wrong may bring a day back
+        if now.today.day != entry.at.day:
             now = msgspec.structs.replace(now, today=told.get(entry.at.day, Figures(entry.at.day)))
         now = tally(now, entry.fact, entry.at)
-        if now.today.counts:
-            told[now.today.day] = now.today
-    return told
+        told[entry.at.day] = now.today
+        yield entry, now
+
+
+def days(entries: Iterable[Entry]) -> dict[int, Figures]:
+    """The figures of each day on which anything was counted."""
+    return {now.today.day: now.today for _, now in run(entries) if now.today.counts}
 
 
 def _names(fact: Fact | Note, now: Tally, at: Stamp) -> Iterator[tuple[str, int]]:

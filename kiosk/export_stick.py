@@ -1,8 +1,8 @@
 """`kiosk export-stick`: a stick named KIOSK-EXPORT is plugged in, and takes all records to the command post.
 
 The signed frames of every journal on this card, the roster, a support bundle, and a receipt, which is also printed if
-the daemon runs and has a printer. It may be repeated at will. The journals are only read: whether the daemon runs is all
-the same.
+the daemon runs and has a printer. It may be repeated at will. The journals are only read: whether the daemon runs is
+all the same.
 """
 
 import contextlib

@@ -56,10 +56,10 @@ def heard(site: Site) -> Heard:
 
 
 def told(site: Site) -> Signal:
-    """The answer given last, where a resident is to be told in words: not what staff order by cards, and not that a
-    card waits for a code that need not come."""
+    """The answer given last, where a resident is to be told in words: not what staff order or pack, and not that a card
+    waits for a code that need not come."""
     waits = site.desk.signal is Signal.HELD and site.setup.policy.health_code != "required"
-    return Signal.NONE if waits or site.desk.order is not None else site.desk.signal
+    return Signal.NONE if waits or site.desk.order is not None or site.desk.of_tube else site.desk.signal
 
 
 def view(site: Site, issues: tuple[Issue, ...], surroundings: Surroundings, storage_fault: str, *, ready: bool) -> View:

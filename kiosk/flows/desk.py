@@ -79,7 +79,8 @@ class Desk(msgspec.Struct, frozen=True):
     """``since``: monotonic ms of what is held. ``alone``: number of the person last registered by card alone, at
     ``alone_at``, as long as nobody else was and no code of theirs came. ``answered``: digest of the code that was
     last answered, at ``answered_at``; ``barring``: it was red or yellow. ``signal`` was given at ``signal_at`` and
-    is number ``signals``. ``badge``: the one shown last; ``leader``: the last of somebody who may stand by a
+    is number ``signals``; ``of_tube``: it is about a tube, and not for a
+    resident. ``badge``: the one shown last; ``leader``: the last of somebody who may stand by a
     supervised one. ``tube``: its own barcode was scanned, and it is for the next who needs one.
     ``contact``, shown at ``contact_at``, waits for its person. ``last``: who was registered last, at ``last_at``, and
     what ``lacks`` of them. ``guardian``: whose card was shown last for a child. ``number_taken``: by
@@ -96,6 +97,7 @@ class Desk(msgspec.Struct, frozen=True):
     signal: Signal = Signal.NONE
     signal_at: int = 0
     signals: int = 0
+    of_tube: bool = False
     badge: Badge | None = None
     leader: Badge | None = None
     order: Pending | None = None
@@ -224,7 +226,7 @@ def _ordered(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk:
         case TubePacked():
             return _answer(slice_, at, Signal.CLOSED if change.full else Signal.ACKNOWLEDGED)
         case PackingRefused():
-            return _answer(slice_, at, _REFUSED_TUBES[change.why])
+            return _answer(slice_, at, _REFUSED_TUBES[change.why], of_tube=True)
         case ConsignmentAddressed():
             return _answer(slice_, at, Signal.ACKNOWLEDGED)
         case ManifestClosed():
@@ -237,7 +239,8 @@ def _ordered(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk:
 
 
 def _answer(desk: Desk, at: Stamp, signal: Signal, **changes: object) -> Desk:
-    return msgspec.structs.replace(desk, signal=signal, signal_at=at.mono, signals=desk.signals + 1, **changes)
+    answer: dict[str, object] = {"signal": signal, "signal_at": at.mono, "signals": desk.signals + 1, "of_tube": False}
+    return msgspec.structs.replace(desk, **(answer | changes))
 
 
 def _about(code: bytes, at: Stamp, *, barring: bool = False) -> dict[str, object]:

@@ -24,6 +24,7 @@ from kiosk.facts import (
 )
 from kiosk.flows.custody import missing
 from kiosk.handovers import handovers, members
+from kiosk.overview import told
 from kiosk.site import Setup, Site, refold
 from kiosk.tube import TubeNumber
 from tests.support.desk_story import KIOSK, SITE, Story, person
@@ -175,6 +176,7 @@ def test_what_does_not_belong_into_the_bag_is_refused_each_with_its_own_signal()
     table.obeys(COURIER, Do.COLLECT)
     table.pack(again)
     assert table.pack(again) == [Signal.REPEAT]
+    assert told(table.site) is Signal.NONE, "no resident is told that they have been here"
     assert table.pack(foreign()) == [Signal.REFUSED]
     assert table.pack(gone, lost) == [Signal.DENIED, Signal.DENIED]
     assert [fact.tube for fact in table.told(TubePacked)] == [gone, again]

@@ -11,7 +11,7 @@ import apsw
 import msgspec
 from nacl.signing import VerifyKey
 
-from hub import cli_commands, cli_custody, enrol, roster
+from hub import cli_commands, cli_custody, day, enrol, roster
 from hub.access import on_record
 from hub.commands import lines
 from hub.intake import Intake, wall_ms
@@ -127,6 +127,8 @@ def _enrol(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
+    if options.day is not None:
+        return _report_day(options)
     told = report(Store(options.db))
     if options.json:
         sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
@@ -142,6 +144,16 @@ def _report(options: argparse.Namespace) -> int:
         for alarm in told.alarms:
             sys.stdout.write(f"alarm: {alarm}\n")
     return 0 if all(journal.sound for journal in told.journals) and not told.claims else 1
+
+
+def _report_day(options: argparse.Namespace) -> int:
+    """1: somebody who was at work has not reported."""
+    kiosks = day.days(Store(options.db), options.day)
+    if options.json:
+        sys.stdout.write(msgspec.json.encode(kiosks).decode() + "\n")
+    else:
+        sys.stdout.write(day.table(kiosks, options.day))
+    return 0 if all(each.reported != "no" for each in kiosks) else 1
 
 
 def _claim(claim: Claim) -> str:
@@ -251,6 +263,8 @@ def _parser() -> argparse.ArgumentParser:
 
     reporting = command("report", _report, "Tell per kiosk what is there and what does not add up.", private=False)
     reporting.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    text = "the figures of one day instead, as CSV: a line for each kiosk, and one for all"
+    reporting.add_argument("--day", type=day.calendar_day, metavar="YYYY-MM-DD", help=text)
 
     opening = command(
         "open", _open, "Open the seals: personal data as JSON lines. Each use is on record.", private=True

@@ -84,7 +84,7 @@ async def open_records(config: Config, closing: contextlib.AsyncExitStack, *, tr
     folder(data_dir, number).mkdir(parents=True, exist_ok=True)
     apart = data_folder.prepare(folder(data_dir, number), trial=trial)
     journal = await _opened(apart, closing)
-    staff = Staff(revoked=site.staff.revoked, drills=site.staff.drills)
+    staff = Staff(revoked=site.staff.revoked, drills=site.staff.drills, key=site.staff.key)
     drill = await folded(journal, Site(Setup.of(config, number), staff=staff))
     if drill.drill.number and not drill.drill.on:
         return Records((place, apart), proper, site, drilled=_summary(drill))

@@ -4,7 +4,6 @@ A stolen card holds no key: only its name is in the journal. In `seal.ram_file` 
 restart in the middle of a round needs no badge.
 """
 
-import hashlib
 import logging
 from pathlib import Path
 
@@ -14,11 +13,6 @@ from kiosk.domain import Private
 from kiosk.seal import Sealer, SealError
 
 log = logging.getLogger(__name__)
-
-
-def name(key: bytes) -> bytes:
-    """8 bytes that tell one key from another and nothing of it."""
-    return hashlib.sha256(b"kiosk-digest-key" + key).digest()[:8]
 
 
 class RoundKey(Private):
@@ -40,8 +34,8 @@ class RoundKey(Private):
 
     def offer(self, key: bytes) -> bytes:
         """Takes a badge's key into RAM and returns its name; nothing is made with it before `use`."""
-        self._offered[named := name(key)] = key
-        return named
+        self._offered[name := seal.key_name(key)] = key
+        return name
 
     def use(self, wanted: bytes) -> None:
         """From now on digests are made with the key of this name; where nobody has brought it, with none."""

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
-from kiosk import badges, commands, round_key, seal
+from kiosk import badges, commands, seal
 from kiosk.badges import Badge, CommandCode
 from kiosk.config import HealthCodeFormat
 from kiosk.domain import Colour, Do, Reason, Role
@@ -223,7 +223,7 @@ def test_nobody_is_known_before_a_badge_has_brought_the_key(tmp_path: Path) -> N
     assert isinstance(desk.admit(CodeScanned("3604810100750001"), AT), TubeScanned | Unusable)
     shown = desk.admit(CodeScanned(badges.pack(BADGE, POST)), AT)
     assert isinstance(shown, BadgePresented)
-    assert shown.key == round_key.name(KEY)
+    assert shown.key == seal.key_name(KEY)
     assert desk.admit(CardRead(person(1)), AT) == Unusable(Reason.NO_BADGE)
     desk.use_key(shown.key)
     card, code = desk.admit(CardRead(person(1)), AT), desk.admit(CodeScanned("HC1:abc"), AT)
@@ -233,7 +233,7 @@ def test_nobody_is_known_before_a_badge_has_brought_the_key(tmp_path: Path) -> N
 
 
 def test_the_key_outlives_the_daemon_but_not_its_round(tmp_path: Path) -> None:
-    path, name = tmp_path / "digest.key", round_key.name(KEY)
+    path, name = tmp_path / "digest.key", seal.key_name(KEY)
     keys = RoundKey(seal.Sealer(PUBLIC, None), path, b"")
     keys.use(keys.offer(KEY))
     assert path.stat().st_mode & 0o777 == 0o600
@@ -251,7 +251,7 @@ def test_what_is_left_of_another_round_or_damaged_is_not_used(tmp_path: Path, ke
         seal.keep_digest_key(path, bytes(32))
     else:
         path.write_text(kept)
-    keys = RoundKey(seal.Sealer(PUBLIC, None), path, round_key.name(KEY))
+    keys = RoundKey(seal.Sealer(PUBLIC, None), path, seal.key_name(KEY))
     assert (keys.missing, path.exists()) == (True, False)
 
 
@@ -260,10 +260,10 @@ def test_without_memory_for_it_the_key_ends_with_the_daemon(tmp_path: Path) -> N
         keys = RoundKey(sealer := seal.Sealer(PUBLIC, None), path, b"")
         keys.use(keys.offer(KEY))
         assert sealer.ready
-        assert RoundKey(seal.Sealer(PUBLIC, None), path, round_key.name(KEY)).missing
+        assert RoundKey(seal.Sealer(PUBLIC, None), path, seal.key_name(KEY)).missing
 
 
 def test_a_name_tells_keys_apart_and_is_no_part_of_them() -> None:
-    names = {round_key.name(bytes([number]) * 32) for number in range(100)}
+    names = {seal.key_name(bytes([number]) * 32) for number in range(100)}
     assert len(names) == 100
-    assert round_key.name(KEY) not in (KEY[:8], KEY[-8:])
+    assert seal.key_name(KEY) not in (KEY[:8], KEY[-8:])

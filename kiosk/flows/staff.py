@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kiosk.domain import Do, Role, Stamp, Trust
-from kiosk.events import BadgePresented, CardPresented, CodePresented, Event, OrderScanned, Tick, TubeScanned
+from kiosk.events import BadgePresented, CardPresented, CodePresented, Event, OrderScanned, Tick, TubeScanned, TubeTyped
 from kiosk.facts import (
     BadgeHeld,
     CommandTaken,
@@ -45,7 +45,8 @@ class Shift(msgspec.Struct, frozen=True):
 
 class Staff(msgspec.Struct, frozen=True):
     """``revoked``: badges out of use. ``shifts``: badge to its shift; ``drills``: badge to how many drills its holder
-    took part in at this kiosk; ``key``: the name of this round's digest key, b"" until a badge brings one."""
+    took part in at this kiosk; ``key``: the name of this round's digest key, b"" until a badge brings one; a drill
+    begins with that of the round it interrupts."""
 
     revoked: frozenset[int] = frozenset()
     shifts: dict[int, Shift] = {}
@@ -73,7 +74,7 @@ def evolve(slice_: Staff, change: Fact | Note, at: Stamp) -> Staff:
         case DrillEnded():
             drilled = {badge: slice_.drills.get(badge, 0) + 1 for badge in change.badges}
             return replace(slice_, drills=slice_.drills | drilled)
-        case RoundStarted():
+        case RoundStarted() if change.why != "first":
             return replace(slice_, key=b"")
         case KeyTaken():
             return replace(slice_, key=change.key)
@@ -91,11 +92,13 @@ def react(site: "Site", item: Event | Fact, at: Stamp) -> Iterator[Fact | Note |
             yield from _ordered(site, item, at)
         case CardPresented() | CodePresented() if site.desk.awaits == "person":
             yield from _fed(site, OrderFed(person=item.subject.digest))
-        case TubeScanned() if site.desk.awaits == "tube":
+        case TubeTyped() if site.desk.awaits != "tube":
+            yield NothingToDo()
+        case TubeScanned() | TubeTyped() if site.desk.awaits == "tube":
             yield from _fed(site, OrderFed(tube=item.tube))
         case Tick() if site.desk.order is not None and at.mono - site.desk.order.since >= BADGE_MS:
             yield OrderDropped()
-        case RoundStarted() if site.setup.key_from_badge:
+        case RoundStarted() if site.setup.key_from_badge and item.why != "first":
             badge = _counts(site, site.desk.badge, at)
             yield UseKey(b"")
             yield from _key(site, badge.key if badge is not None else b"")

@@ -2,46 +2,20 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from hub.cli import main as hub_command
-from kiosk import badges, round_key
-from kiosk.badges import Badge, CommandCode
+from kiosk import seal
 from kiosk.domain import Do, Role
 from kiosk.facts import CommandEnded, KeyTaken, Registered, StaffOrdered
-from kiosk.seal import PrivateKeys
 from kiosk.simulate.rig import Rig
 from tests.support.site_day import SiteDay, open_site, until
+from tests.support.staff_desk import badge, command_code, drill
 
-HOUR_MS = 3_600_000
 KEY, OTHER = b"round one " * 3 + b"..", b"round two " * 3 + b".."
-
-
-def badge(rig: Rig, number: int = 7, role: Role = Role.REGISTRAR, key: bytes = b"", drills: int = 3) -> str:
-    """The text of a badge as this rig's command post signs it."""
-    now = time.time_ns() // 1_000_000
-    made = Badge(
-        site="360481",
-        badge=number,
-        role=role,
-        since=now - HOUR_MS,
-        until=now + 8 * HOUR_MS,
-        drills=drills,
-        **({"key": key} if key else {}),
-    )
-    return badges.pack(made, _post(rig).sign)
-
-
-def code(rig: Rig, do: Do, text: str = "") -> str:
-    return badges.pack(CommandCode(site="360481", sheet=1, do=do, text=text), _post(rig).sign)
-
-
-def _post(rig: Rig) -> PrivateKeys:
-    return PrivateKeys.parse((rig.keys / "private.key").read_text())
 
 
 async def shows(day: SiteDay, *codes: str) -> list[str]:
@@ -66,25 +40,25 @@ async def open_by_badge(folder: Path, key: bytes) -> AsyncIterator[SiteDay]:
 async def start_by_badge(day: SiteDay, key: bytes) -> None:
     rig = day.rig
     starting = asyncio.create_task(rig.start())
-    await until(lambda: rig.status().get("devices", {}).get("code") == "online", "the scanner is there")
+    await until(lambda: "badge-needed" in issues(day), "it says what it needs")
+    await until(lambda: rig.status()["devices"]["code"] == "online", "the scanner is there")
     assert rig.scanner is not None
     assert not starting.done()
-    await until(lambda: "badge-needed" in issues(day), "it says what it needs")
     await rig.scanner.scan(badge(rig, key=key))
     await starting
 
 
 async def test_a_command_code_counts_after_a_badge_and_not_without(tmp_path: Path) -> None:
     async with open_site(tmp_path / "kiosk") as day:
-        call = code(day.rig, Do.CALL_STAFF)
+        call = command_code(day.rig, Do.CALL_STAFF)
         assert await shows(day, call) == ["denied"]
-        assert await shows(day, badge(day.rig, 12, Role.SAMPLER), call) == ["acknowledged"] * 2
+        assert await shows(day, badge(day.rig, Role.SAMPLER, 12), call) == ["acknowledged"] * 2
         assert day.told(StaffOrdered) == [StaffOrdered(Do.CALL_STAFF, 12, Role.SAMPLER)]
 
 
 async def test_a_badge_of_another_site_is_refused(tmp_path: Path) -> None:
     async with open_site(tmp_path / "kiosk") as day, open_site(tmp_path / "other") as other:
-        assert await shows(day, badge(other.rig), code(day.rig, Do.CALL_STAFF)) == ["refused", "denied"]
+        assert await shows(day, badge(other.rig), command_code(day.rig, Do.CALL_STAFF)) == ["refused", "denied"]
         assert day.told(StaffOrdered) == []
         assert "a staff code that is not obeyed: signature" in (day.rig.folder / "kiosk.log").read_text()
 
@@ -98,25 +72,26 @@ async def test_the_command_post_puts_a_badge_out_of_use(tmp_path: Path, capsys: 
         assert hub_command(["command", *keys, "360481", "all", "revoke", "7", "9"]) == 0
         await until(lambda: day.told(CommandEnded), "the kiosk has heard of it")
         assert day.told(CommandEnded)[0].outcome == "done"
-        assert await shows(day, code(day.rig, Do.CALL_STAFF), badge(day.rig)) == ["denied", "denied"]
-        assert await shows(day, badge(day.rig, 8), code(day.rig, Do.CALL_STAFF)) == ["acknowledged", "acknowledged"]
+        assert await shows(day, command_code(day.rig, Do.CALL_STAFF), badge(day.rig)) == ["denied", "denied"]
+        other = badge(day.rig, Role.REGISTRAR, 8)
+        assert await shows(day, other, command_code(day.rig, Do.CALL_STAFF)) == ["acknowledged", "acknowledged"]
 
 
 async def test_who_is_on_shift_is_on_the_status(tmp_path: Path) -> None:
     async with open_site(tmp_path / "kiosk") as day:
-        on = code(day.rig, Do.SHIFT_ON)
-        await shows(day, badge(day.rig, 3, drills=1), on, badge(day.rig, 12, Role.SAMPLER), on)
+        on = command_code(day.rig, Do.SHIFT_ON)
+        await shows(day, badge(day.rig, Role.REGISTRAR, 3, drills=1), on, badge(day.rig, Role.SAMPLER, 12), on)
         await until(lambda: len(day.rig.status()["shift"]) == 2, "both are on shift")
         told = [(each["badge"], each["role"], each["supervised"]) for each in day.rig.status()["shift"]]
         assert told == [(3, "registrar", True), (12, "sampler", False)]
-        await shows(day, code(day.rig, Do.SHIFT_OFF))
+        await shows(day, command_code(day.rig, Do.SHIFT_OFF))
         await until(lambda: len(day.rig.status()["shift"]) == 1, "one has gone")
 
 
 async def test_nobody_is_registered_before_a_badge_brings_the_key(tmp_path: Path) -> None:
     async with open_by_badge(tmp_path / "kiosk", KEY) as day:
         await day.residents(1, 2)
-        assert day.told(KeyTaken) == [KeyTaken(round_key.name(KEY))]
+        assert day.told(KeyTaken) == [KeyTaken(seal.key_name(KEY))]
         await until(lambda: "badge-needed" not in issues(day), "nothing is needed any more")
         everything = b"".join(path.read_bytes() for path in (day.rig.folder / "data").rglob("*") if path.is_file())
         assert KEY not in everything  # nothing of it is on the card
@@ -136,10 +111,9 @@ async def test_a_restart_keeps_the_key_and_a_power_cut_asks_for_the_badge(tmp_pa
         await day.rig.start()
         assert await day.resident(1) == "repeat"
         await day.rig.kill()
-        for memory in (Path("/dev/shm"), day.rig.config.kiosk.runtime_dir):
-            for path in (*memory.glob("kiosk-*.key"), *memory.glob("digest.key")):
-                if round_key.name(KEY) == round_key.name(_kept(path)):
-                    path.unlink()
+        memory = seal.ram_file(day.rig.config.kiosk.runtime_dir, day.rig.config.kiosk.data_dir)
+        assert memory is not None
+        memory.unlink()
         await start_by_badge(day, KEY)
         assert await day.resident(1) == "repeat"
         await day.residents(2)
@@ -148,19 +122,23 @@ async def test_a_restart_keeps_the_key_and_a_power_cut_asks_for_the_badge(tmp_pa
 async def test_another_key_in_one_round_is_refused_until_a_new_round(tmp_path: Path) -> None:
     async with open_by_badge(tmp_path / "kiosk", KEY) as day:
         await day.residents(1)
-        assert await shows(day, badge(day.rig, 8, key=OTHER)) == ["acknowledged"]
+        assert await shows(day, badge(day.rig, Role.REGISTRAR, 8, key=OTHER)) == ["acknowledged"]
         await until(lambda: "badge-key" in issues(day), "it says so")
         assert await day.resident(1) == "repeat"
-        assert await shows(day, badge(day.rig, 8, key=OTHER)) == ["acknowledged"]
+        assert await shows(day, badge(day.rig, Role.REGISTRAR, 8, key=OTHER)) == ["acknowledged"]
         assert await day.technician("round", "new") == 0
         await day.residents(1)
-        assert [fact.key for fact in day.told(KeyTaken)] == [round_key.name(KEY), round_key.name(OTHER)]
+        assert [fact.key for fact in day.told(KeyTaken)] == [seal.key_name(KEY), seal.key_name(OTHER)]
         assert "issue raised: badge-key" in (day.rig.folder / "kiosk.log").read_text()
 
 
-def _kept(path: Path) -> bytes:
-    from kiosk.seal import SealError, kept_digest_key
-
-    with contextlib.suppress(SealError):
-        return kept_digest_key(path) or b""
-    return b""
+async def test_a_drill_goes_by_the_key_of_its_round_and_gives_it_back(tmp_path: Path) -> None:
+    async with open_by_badge(tmp_path / "kiosk", KEY) as day:
+        await day.residents(1)
+        await day.close_a_short_group()
+        await day.release_the_group()
+        await drill(day.rig, Do.DRILL_ON)
+        await day.residents(2)
+        await drill(day.rig, Do.DRILL_OFF)
+        assert await day.resident(1) == "repeat"
+        await day.residents(2)

@@ -2,6 +2,8 @@
 
 import time
 
+import msgspec
+
 from kiosk import badges, seal
 from kiosk.badges import Badge, CommandCode
 from kiosk.domain import Do, Role
@@ -11,10 +13,18 @@ from tests.support.post import until
 HOUR_MS = 3_600_000
 
 
-def badge(rig: Rig, role: Role = Role.TECHNICIAN, number: int = 7) -> str:
-    """What its code says."""
+def badge(rig: Rig, role: Role = Role.TECHNICIAN, number: int = 7, *, drills: int = 0, key: bytes = b"") -> str:
+    """What its code says. ``key``: the round's digest key on it."""
     now = time.time_ns() // 1_000_000
-    what = Badge(site=rig.config.site.code, badge=number, role=role, since=now - HOUR_MS, until=now + HOUR_MS)
+    what = Badge(
+        site=rig.config.site.code,
+        badge=number,
+        role=role,
+        since=now - HOUR_MS,
+        until=now + HOUR_MS,
+        drills=drills,
+        key=key or msgspec.UNSET,
+    )
     return badges.pack(what, _private(rig).sign)
 
 

@@ -28,10 +28,11 @@ STALLED_MS = 20_000
 class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the checks and the status look at.
 
-    ``drill``: which one goes on, or 0. ``devices``: name to whether it is online, without those that are "none".
-    ``waiting``: people registered and not yet released; ``waiting_cap``: as many as may, 0 for any number;
-    ``door_closed``: so many wait; ``wait_limit_s``: the longest that anybody should, 0 for any time. ``pace``: people
-    who came and who went, an hour, None until it is known; ``proposed_group``: the group size it suggests, 0 for none.
+    ``drill``: which one goes on, or 0. ``visit``: the team is at homes. ``devices``: name to whether it is online,
+    without those that are "none". ``waiting``: people registered and not yet released; ``waiting_cap``: as many as may,
+    0 for any number; ``door_closed``: so many wait; ``wait_limit_s``: the longest that anybody should, 0 for any time.
+    ``pace``: people who came and who went, an hour, None until it is known; ``proposed_group``: the group size it
+    suggests, 0 for none.
     ``unlabelled``: closed tubes whose label is not confirmed. ``printer_needs``: why the printer is off line or the
     last label failed, or "". ``panel_fault``: a jammed button. ``uplink``: "off" without [mqtt];
     ``uplink_issue``: what the broker or the command post refuses; ``oldest_unacked_ms``: age of the oldest fact not
@@ -44,6 +45,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
 
     ready: bool = False
     drill: int = 0
+    visit: bool = False
     people: int = 0
     members: int = 0
     group_size: int = 10
@@ -184,6 +186,7 @@ def status(vitals: Vitals, issues: tuple[Issue, ...]) -> dict[str, Any]:
     return {
         "ready": vitals.ready,
         "drill": vitals.drill,
+        "visit": vitals.visit,
         "people": vitals.people,
         "group": {"members": vitals.members, "size": vitals.group_size},
         "waiting": vitals.waiting,
@@ -273,6 +276,8 @@ def _started(pid: int) -> int | None:
 def format_status(status: dict[str, Any]) -> str:
     """The status as plain text for a technician at a console."""
     ready = "ready" if status["ready"] else "NOT READY"
+    if status["visit"]:
+        ready += ", home visits (上门): groups go by themselves"
     if status["drill"]:
         ready += f", DRILL {status['drill']} (演练): nothing of it counts"
     group, journal = status["group"], status["journal"]

@@ -142,6 +142,7 @@ def test_the_keys_others_rely_on():
         "card": {"free": 2**33, "written": 5 << 20},
         "issues": [{"code": "card-offline", "since": 1_660_000_000_000, "hint": "check the cable"}],
         "drill": 0,
+        "visit": False,
         "shift": [],
         "roster": None,
         "custody": None,

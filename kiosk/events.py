@@ -176,6 +176,12 @@ class TubeScanned(Event, frozen=True):
     tube: str
 
 
+class TubeTyped(Event, frozen=True):
+    """A valid tube number was typed: enough to say which one is lost, and no proof that it is here."""
+
+    tube: str
+
+
 class CommandArrived(Event, frozen=True):
     """An order that the command post has signed. ``to``: the kiosk it is for, 0 for all of ``site``; ``until``: ms
     since 1970 UTC; ``via``: "uplink", "code" or "file"; ``fault``: why this version cannot obey it, or "";

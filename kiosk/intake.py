@@ -1,6 +1,7 @@
 """The border of personal data: what the drivers read is recognised, checked and sealed here, and only the sealed form
 goes on. Names needed for a single tube's label stay in RAM until the label is printed."""
 
+import contextlib
 import logging
 import secrets
 from collections import OrderedDict
@@ -28,6 +29,7 @@ from kiosk.events import (
     NumberTyped,
     OrderScanned,
     TubeScanned,
+    TubeTyped,
     Unusable,
     VerdictArrived,
 )
@@ -35,6 +37,7 @@ from kiosk.frames import FrameError
 from kiosk.own_tubes import OwnTubes
 from kiosk.round_key import RoundKey
 from kiosk.seal import NoKeyError, Sealer
+from kiosk.tube import BadTubeNumber, TubeNumber
 from kiosk.verdicts import Verdict
 
 log = logging.getLogger(__name__)
@@ -154,8 +157,10 @@ class Intake:
         return CardPresented(subject, person.document, _expired(person.valid_to, at), listed, typed, has)
 
     def _typed(self, text: str, at: Stamp) -> Event:
-        """A volunteer has typed a document number of 18 characters, or a mobile number."""
+        """A volunteer has typed a document number of 18 characters, a mobile number, or that of a tube."""
         number = identity.normalise(text)
+        with contextlib.suppress(BadTubeNumber):
+            return TubeTyped(str(TubeNumber.parse(number)))
         if recognise.PHONE.fullmatch(number):
             return ContactPresented(self._sealer.code(number, None, "typed", phone=number))
         if recognise.is_id_number(number) and (kind := identity.kind_of(number)) is not None:

@@ -44,7 +44,7 @@ def _when(at: Stamp) -> str:
 
 def in_words(fact: Fact) -> str:
     """One fact, in plain English with the field's own terms; a kind without words of its own is told by its name."""
-    about = _of_a_person(fact) or _of_a_tube(fact) or _of_staff(fact)
+    about = _of_a_person(fact) or _of_a_tube(fact) or _of_a_box(fact) or _of_staff(fact)
     return about or str(type(fact).__struct_config__.tag).replace("-", " ")
 
 
@@ -104,16 +104,28 @@ def _of_a_tube(fact: Fact) -> str:
         case f.GroupReleased():
             table = f" to table {fact.table}" if fact.table else ""
             return f"放行 group {fact.group} released{table}: {fact.members} people"
-        case f.TubeLost():
-            return f"tube {fact.tube} {fact.kind}: {len(fact.people)} people to be sampled again"
-        case f.TubePacked():
-            return f"tube {fact.tube} packed"
         case f.RoundStarted():
             return f"轮次 round {fact.round} begins, {_MODES.get(fact.why, fact.why)}"
         case f.Started():
             return f"the kiosk starts, version {fact.version}"
         case f.ClockStepped():
             return "the clock was set" if fact.by_ms else "the clock cannot be followed over the pause"
+    return ""
+
+
+def _of_a_box(fact: Fact) -> str:
+    match fact:
+        case f.ConsignmentOpened():
+            return f"转运 box {fact.consignment} opened by courier {fact.courier}: {fact.tubes} tubes are to go"
+        case f.ConsignmentAddressed():
+            return f"box {fact.consignment} goes to {fact.lab or '?'}, vehicle {fact.vehicle or '?'}"
+        case f.TubePacked():
+            return f"tube {fact.tube} packed into bag {fact.bag}" + (", which is full" if fact.full else "")
+        case f.ManifestClosed():
+            signed = f"courier {fact.courier} and {fact.witness} have signed"
+            return f"交接 box {fact.consignment} handed over: {fact.tubes} tubes in {fact.bags} bags, {signed}"
+        case f.TubeLost():
+            return f"tube {fact.tube} {fact.kind}: {len(fact.people)} people to be sampled again"
     return ""
 
 

@@ -21,6 +21,7 @@ from kiosk.events import (
     NumberTyped,
     Tick,
     TubeScanned,
+    TubeTyped,
     Unusable,
     VerdictArrived,
 )
@@ -236,6 +237,11 @@ def test_a_typed_number_is_a_card_without_a_name(ways: Intake) -> None:
     assert event.subject.digest == ways.admit(CardRead(ZHANG), NOW).subject.digest
     assert seal.open_box(KEYS, event.subject.box)["number"] == ZHANG.number
     assert ways.admit(NumberTyped("830000199201300022"), NOW).document is DocumentKind.PERMIT
+
+
+def test_a_typed_tube_number_says_which_tube_is_meant(ways: Intake) -> None:
+    assert ways.admit(NumberTyped("3604810167600017"), NOW) == TubeTyped("3604810167600017")
+    assert ways.admit(NumberTyped("3604810167600018"), NOW) == Unusable(Reason.BAD_NUMBER)
 
 
 def test_a_typed_phone_is_a_contact(ways: Intake) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from kiosk.config import CustodyRules
 from kiosk.domain import Do, Role, Signal, Trouble, Trust
-from kiosk.events import BadgePresented, OrderScanned
+from kiosk.events import BadgePresented, OrderScanned, TubeTyped
 from kiosk.facts import (
     ConsignmentAddressed,
     ConsignmentOpened,
@@ -333,6 +333,17 @@ def test_a_tube_lost_after_it_was_handed_over_frees_its_people_too_but_only_once
     assert table.signal is Signal.DENIED
     table.card("Li")
     assert table.people == 2
+
+
+def test_the_number_of_a_lost_tube_may_be_typed_but_typing_packs_nothing() -> None:
+    table = Table()
+    one, two = table.tubes("Li", "Wang")
+    table.obeys(COURIER, Do.COLLECT)
+    table.happens(TubeTyped(one))
+    assert (table.signal, table.told(TubePacked)) == (Signal.DENIED, [])
+    table.obeys(COURIER, Do.LOST_TUBE)
+    table.happens(TubeTyped(two))
+    assert table.told(TubeLost) == [TubeLost(two, "lost", (2,))]
 
 
 def test_a_tube_nobody_knows_cannot_be_lost() -> None:

@@ -56,9 +56,9 @@ from kiosk.provision import reasons
 from kiosk.provision.apply import REQUEST
 from kiosk.provision.shown import Shown
 from kiosk.records import Records, locked, open_records
+from kiosk.reports import due
 from kiosk.roster.clerk import Clerk
 from kiosk.roster.shelf import Shelf
-from kiosk.reports import due
 from kiosk.runner import Runner
 from kiosk.update.attempt import Places
 from kiosk.uplink import Uplink
@@ -354,6 +354,7 @@ class Kiosk:
         vitals = health.Vitals(
             ready=runner.ready and not runner.storage_fault and not self._on_trial,
             drill=site.setup.drill,
+            visit=site.visits.on,
             people=site.registration.people,
             members=site.release.open.people,
             group_size=group_size(site),

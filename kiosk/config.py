@@ -17,6 +17,8 @@ Positive = Annotated[float, Meta(gt=0, le=3600)]
 Baud = Literal[9600, 19200, 38400, 57600, 115200]
 Pin = Annotated[int, Meta(ge=0, le=27)]
 Where = Annotated[str, Meta(min_length=1)]
+Argument = Annotated[str, Meta(min_length=1, max_length=40)]
+"""What a command code can say."""
 TableName = Annotated[str, Meta(min_length=1, max_length=12)]
 
 
@@ -86,8 +88,8 @@ class CustodyRules(Table, frozen=True):
     warn_min: Annotated[int, Meta(ge=1, le=1440)] = 120
     limit_min: Annotated[int, Meta(ge=1, le=1440)] = 240
     bag_size: Annotated[int, Meta(ge=1, le=100)] = 20
-    labs: tuple[Where, ...] = ()
-    permits: tuple[Where, ...] = ()
+    labs: tuple[Argument, ...] = ()
+    permits: tuple[Argument, ...] = ()
     day_end: Annotated[str, Meta(pattern=r"^(|([01][0-9]|2[0-3]):[0-5][0-9])\Z")] = "22:00"
 
 

@@ -100,6 +100,9 @@ def _agree(config: Config) -> None:
             language_of(printer)
         except ValueError as error:
             raise DisagreementError("devices.printer", type(printer).__struct_config__.tag, str(error)) from None
+    if (rules := config.custody) is not None and rules.warn_min >= rules.limit_min:
+        expected = f"less than custody.limit_min = {rules.limit_min}"
+        raise DisagreementError("custody.warn_min", rules.warn_min, expected)
     _agree_on_panel(config)
     if (mqtt := config.mqtt) is not None and (mqtt.cert is None) != (mqtt.key is None):
         raise DisagreementError("mqtt.cert", str(mqtt.cert), "both mqtt.cert and mqtt.key, or neither")

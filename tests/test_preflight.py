@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 import zxingcpp
 
+from kiosk.drivers.keypad.sim import KeypadSim
 from kiosk.facts import Preflight
 from kiosk.panel import LAMPS
 from kiosk.people import person
-from kiosk.preflight.steps import Limits
+from kiosk.preflight.steps import KEYS, Limits
 from kiosk.preflight.walk import Outcome, preflight, summary
 from kiosk.records import AlreadyRunningError
 from kiosk.simulate.rig import Rig
 from kiosk.tube import TubeNumber
 from tests.support.site_day import open_site
+from tests.support.speaker import NAME, Loudspeaker, needs_aplay
 
 DEVICES = ("button release", "button ack", *(f"lamp {lamp}" for lamp in LAMPS), "bar", "buzzer")
 LIMITS = Limits(answer=2.0, press=2.0, fetch=3.0)
@@ -32,6 +34,7 @@ class Technician:
     def __init__(self, rig: Rig, *, blind_to: str = "", scans: Callable[[str], str] = lambda number: number) -> None:
         self.rig = rig
         self.said: list[str] = []
+        self.keypad: KeypadSim | None = None
         self._blind_to, self._scans = blind_to, scans
         self._hands: set[asyncio.Task[None]] = set()
 
@@ -52,6 +55,7 @@ class Technician:
             "press ACK": lambda: self.rig.panel.press(answer, 60),
             "Put an ID card": self._puts_a_card,
             "Scan the label": self._scans_the_label,
+            "on the keypad": self._types,
         }
 
     async def _after_a_moment(self, does: Callable[[], Awaitable[Any]]) -> None:
@@ -62,6 +66,10 @@ class Technician:
 
     async def _puts_a_card(self) -> None:
         self.rig.reader.place(person(1))
+
+    async def _types(self) -> None:
+        if self.keypad is not None:
+            await self.keypad.type(KEYS)
 
     async def _scans_the_label(self) -> None:
         (code,) = zxingcpp.read_barcodes(self.rig.labels[-1])
@@ -81,7 +89,7 @@ async def test_every_device_is_tried_and_the_label_is_read_back(tmp_path: Path) 
         outcome = await walk(rig, technician := Technician(rig))
         assert set(outcome.passed) >= {*DEVICES, "card reader", "printer", "scanner", "disk"}
         assert set(outcome.failed) <= {"clock"}
-        assert outcome.absent == ("uplink",)
+        assert outcome.absent == ("uplink", "speaker", "keypad", "stock")
         (label,) = rig.labels
         (code,) = zxingcpp.read_barcodes(label)
         assert TubeNumber.parse(code.text).drill
@@ -89,6 +97,24 @@ async def test_every_device_is_tried_and_the_label_is_read_back(tmp_path: Path) 
         assert person(1).name not in "".join(technician.said)
         shown = [[one for one, state in panel.lamps.items() if state == "on"] for panel in rig.panel.history]
         assert all([lamp] in shown for lamp in LAMPS)
+
+
+@needs_aplay
+async def test_a_speaker_is_heard_and_a_keypad_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loudspeaker = Loudspeaker(tmp_path)
+    for name, value in loudspeaker.env.items():
+        monkeypatch.setenv(name, value)
+    tables = {
+        "devices.speaker": {"driver": "alsa", "device": NAME},
+        "devices.keypad": {"driver": "hid", "device": str(tmp_path / "keypad")},
+    }
+    async with Rig(tmp_path, tables) as rig:
+        technician = Technician(rig)
+        technician.keypad = KeypadSim(tmp_path / "keypad")
+        outcome = await walk(rig, technician)
+        technician.keypad.unplug()
+        assert {"speaker", "keypad"} <= set(outcome.passed)
+        assert any(loudspeaker.heard)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +153,7 @@ async def test_nobody_at_the_console_fails_every_step_in_bounded_time(tmp_path: 
 
 def test_all_limits_together_stay_below_five_minutes() -> None:
     limits = Limits()
-    steps = len(DEVICES) * limits.press + 3 * limits.fetch + limits.answer + limits.fetch
+    steps = (len(DEVICES) + 1) * limits.press + 4 * limits.fetch + limits.answer + limits.fetch
     assert steps < 300
 
 

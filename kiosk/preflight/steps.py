@@ -12,12 +12,15 @@ from PIL import Image
 from kiosk import labels
 from kiosk.config import Config, Printer
 from kiosk.domain import Stamp, Trust
-from kiosk.events import CardFailed, CardRead, CodeFailed, CodeScanned, PrintFailed, PrintSucceeded
+from kiosk.events import CardFailed, CardRead, CodeFailed, CodeScanned, Event, NumberTyped, PrintFailed, PrintSucceeded
 from kiosk.health import DISK_LOW
 from kiosk.labels import TubeLabel
 from kiosk.panel import BAR_STEPS, LAMPS
 from kiosk.preflight.workbench import DARK, Failed, Workbench
 from kiosk.tube import DAYS, DRILL, LAST_SERIAL, TubeNumber
+from kiosk.voice import LANGUAGES, Clip, Prompt
+
+TEST = Prompt("preflight", tuple(Clip(language, "drill") for language in LANGUAGES), 30_000, newest=True)
 
 
 class Line(Protocol):
@@ -38,7 +41,7 @@ class Limits(NamedTuple):
 
     answer: float = 8.0
     press: float = 12.0
-    fetch: float = 30.0
+    fetch: float = 25.0
 
 
 class Step(NamedTuple):
@@ -50,6 +53,7 @@ class Step(NamedTuple):
     fitted: bool = True
 
 
+KEYS = "1234567890"
 _LAMPS = {
     "stop": "停 STOP",
     "wait": "等 WAIT",
@@ -61,12 +65,13 @@ _LAMPS = {
 }
 _CONFIRM = "亮按“确认”，不亮按“放行”。 Lit: press ACK. Not lit: press RELEASE."
 _CARD = "请把身份证放在读卡器上。 Put an ID card on the reader."
+_KEYS = f"请在键盘上输入 {KEYS} 再按回车。 Type {KEYS} and Enter on the keypad."
 _BUTTONS = {"release": "放行", "ack": "确认"}
 
 
 class Walk:
     """The steps for one kiosk. ``disk_free``: bytes, None where unknown; ``line``: the uplink, at work, or None;
-    ``head``: facts in the journal it sends."""
+    ``head``: facts in the journal it sends; ``left``: item to how many are in stock, of those staff have counted."""
 
     def __init__(
         self,
@@ -76,10 +81,12 @@ class Walk:
         disk_free: int | None,
         line: Line | None,
         head: int,
+        left: dict[str, int],
         limits: Limits,
     ) -> None:
         self._config, self._bench, self._at = config, bench, at
         self._disk_free, self._line, self._head, self._limits = disk_free, line, head, limits
+        self._left = left
         self._printed = False
         serial = random.randint(1, LAST_SERIAL)
         self._number = str(TubeNumber(config.site.code, DRILL, at.day % DAYS, serial))
@@ -103,6 +110,9 @@ class Walk:
             *lamps,
             Step("bar", f"十格全亮? All ten steps of the bar? {_CONFIRM}", self._bar, panel),
             Step("buzzer", f"听到声音? A tone? {_CONFIRM}", self._buzzer, panel),
+            Step("speaker", f"听到“演练”? A voice? {_CONFIRM}", self._speaker, panel and bench.speaker is not None),
+            Step("keypad", _KEYS, self._keypad, bench.keypad is not None),
+            Step("stock", "", self._stock, bool(self._left)),
             Step("card reader", _CARD, self._card, bench.card is not None),
             Step("printer", "", self._printer, bench.printer is not None),
             Step("scanner", self._what_to_scan(), self._scanner, bench.code is not None),
@@ -133,6 +143,10 @@ class Walk:
         if not answered:
             raise Failed("the broker answers, the command post does not acknowledge: does its receiver run?")
 
+    async def _stock(self) -> None:
+        if gone := [item for item, left in self._left.items() if left <= 0]:
+            raise Failed(f'used up by the count: {", ".join(gone)}; refill, then badge and the code "stock"')
+
     # Lamps, buttons, tones -------------------------------------------------------------------------------------------
 
     async def _button(self, name: str) -> None:
@@ -152,6 +166,12 @@ class Walk:
     async def _buzzer(self) -> None:
         await self._seen(buzzer="accepted")
 
+    async def _speaker(self) -> None:
+        await self._bench.online("speaker", self._limits.answer)
+        if self._bench.speaker is not None:
+            self._bench.speaker.say(TEST)
+        await self._seen()
+
     async def _seen(self, **shown: object) -> None:
         """Shows it, and waits for somebody to say whether it is there."""
         await self._bench.online("panel", self._limits.answer)
@@ -166,6 +186,14 @@ class Walk:
             raise Failed("it is not there: lamp, wire, driver chip, or the pin in [devices.panel]")
 
     # Card, label, code -----------------------------------------------------------------------------------------------
+
+    async def _keypad(self) -> None:
+        await self._bench.online("keypad", self._limits.answer)
+        typed = await self._bench.heard(_typed, self._limits.fetch)
+        if typed is None:
+            raise Failed(f"nothing typed in {self._limits.fetch:g} s")
+        if typed != KEYS:
+            raise Failed(f"{len(typed)} characters that are not those asked for: Num Lock, or a key that is stuck")
 
     async def _card(self) -> None:
         await self._bench.online("card", self._limits.answer)
@@ -219,6 +247,10 @@ class Walk:
 _CARDS = (CardRead, CardFailed)
 _PRINTS = (PrintSucceeded, PrintFailed)
 _CODES = (CodeScanned, CodeFailed)
+
+
+def _typed(event: Event) -> str | None:
+    return event.text if isinstance(event, NumberTyped) else None
 
 
 def _difference(scanned: str, printed: str) -> str:

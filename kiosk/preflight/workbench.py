@@ -26,13 +26,15 @@ class Failed(Exception):
 
 
 class Workbench:
-    """``code``, ``card``, ``printer`` and ``panel``: the drivers, or None. What they post waits for `heard`."""
+    """``code``, ``card`` and so on: the drivers, or None. What they post waits for `heard`."""
 
     def __init__(self, config: Config) -> None:
         self.card = devices.card(config.devices.card, self._post)
         self.code = devices.code(config.devices.code, self._post)
         self.printer = devices.printer(config.devices.printer, self._post)
         self.panel = devices.panel(config.devices.panel, self._post)
+        self.keypad = devices.keypad(config.devices.keypad, self._post)
+        self.speaker = devices.speaker(config.devices.speaker, config.voice, self._post)
         self.picture = DARK
         self._events: asyncio.Queue[Event] = asyncio.Queue(_KEPT)
         self._states: dict[str, str] = {}
@@ -40,7 +42,10 @@ class Workbench:
 
     @contextlib.asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
-        drivers: tuple[Driver | None, ...] = (self.card, self.code, self.printer, self.panel)
+        drivers: tuple[Driver | None, ...] = (
+            *(self.card, self.code, self.printer, self.panel),
+            *(self.keypad, self.speaker),
+        )
         tasks = [asyncio.create_task(driver.run()) for driver in drivers if driver is not None]
         tasks.append(asyncio.create_task(self._light()))
         try:

@@ -11,6 +11,7 @@ import zxingcpp
 from hypothesis import given
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
+from PIL import Image, ImageFilter
 
 from kiosk import badges, commands, seal
 from kiosk.badges import Badge, CommandCode
@@ -29,7 +30,7 @@ from kiosk.events import (
 )
 from kiosk.frames import FrameError
 from kiosk.intake import Intake
-from kiosk.notices import QUIET, qr_code
+from kiosk.notices import QUIET, notice, qr_code
 from kiosk.people import person
 from kiosk.recognise import MAX_TEXT, STAFF_PREFIX
 from kiosk.round_key import RoundKey
@@ -176,6 +177,16 @@ def test_a_badge_fits_a_square_of_an_inch_in_dots_a_cheap_scanner_reads(role: Ro
     drawn = qr_code(text := badges.pack(largest, POST), 3)
     assert (drawn.width + 2 * QUIET * 3) / 8 <= 25
     assert [found.text for found in zxingcpp.read_barcodes(drawn)] == [text]
+
+
+@pytest.mark.parametrize("turned", range(3, 180, 19))
+def test_a_badge_printed_at_203_dpi_is_read_askew_and_grey_at_three_pixels_a_module(turned: int) -> None:
+    """As a camera of 640 pixels sees it in a field 80 mm wide."""
+    text = badges.pack(msgspec.structs.replace(BADGE, badge=9999, role=Role.TECHNICIAN, drills=999), POST)
+    label = notice("9999 号 技术员", ["No. 9999 Technician"], (50, 30), 203, code=text).convert("L")
+    seen = label.rotate(turned, resample=Image.Resampling.BICUBIC, fillcolor=255, expand=True)
+    seen = seen.filter(ImageFilter.GaussianBlur(0.5)).point([round(value * 0.5 + 60) for value in range(256)])
+    assert [found.text for found in zxingcpp.read_barcodes(seen)] == [text]
 
 
 @pytest.mark.parametrize("do", Do)

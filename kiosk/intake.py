@@ -196,8 +196,8 @@ class Intake:
         return Unusable(Reason.BAD_TUBE)
 
     def _code(self, text: str, at: Stamp) -> Event:
-        if (tube := self._own_tube(text)) is not None:
-            return tube
+        if (own := self._own_tube(text)) is not None:
+            return own
         match recognise.recognise(text, self._site, self._formats):
             case recognise.HealthCode() as code:
                 subject = self._sealer.code(text, code.ident, code.format, name=code.name, phone=code.phone)

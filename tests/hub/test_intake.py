@@ -245,3 +245,39 @@ def test_ranges_are_what_a_set_would_be(parts: list[tuple[int, int]]) -> None:
     assert ranges.upto(there) == upto
     lacking = [n for a, b in ranges.missing(there) for n in range(a, b + 1)]
     assert lacking == [n for n in range(1, max(numbers, default=0)) if n not in numbers]
+
+
+def test_what_is_signed_in_a_drill_is_worth_nothing_among_what_counts_and_the_other_way_round(
+    desk: Desk, tmp_path: Path
+) -> None:
+    rows = Rows()
+    rows.add(3)
+    desk.take(STATE, state())
+    pages = {"site": SITE, "kiosk": NUMBER, "epoch": rows.epoch, "prev": frames.genesis(rows.epoch)}
+    practised = frames.pack(rows.rows[:3], **pages, kid=PRIVATE.public.kid, key=DEVICE, drill=True)
+    drills = Desk(tmp_path / "hub.drill.db")
+    drills.intake = Intake(drills.store, PRIVATE.public.kid, lambda: 1, proper=desk.store)
+    topic = frames.topic(SITE, NUMBER, "facts", drill=True)
+    try:
+        assert desk.take(FACTS, practised) is None
+        assert drills.take(topic, frame(rows, 1, 3)) is None
+        assert drills.take(FACTS, practised) is None
+        assert drills.take(topic, practised) == PLACE
+        assert (report(desk.store).journals, report(drills.store).journals[0].facts) == ([], 3)
+        assert drills.intake.topic(SITE, NUMBER, "ack") == f"kiosk/v1/{SITE}/{NUMBER}/drill/ack"
+    finally:
+        drills.store.close()
+
+
+def test_a_kiosk_nobody_knows_cannot_begin_with_a_drill(tmp_path: Path, desk: Desk) -> None:
+    drills = Desk(tmp_path / "hub.drill.db")
+    drills.intake = Intake(drills.store, PRIVATE.public.kid, lambda: 1, proper=desk.store)
+    message = State(
+        site=SITE, kiosk=NUMBER, online=True, epoch=b"epoch-01", head=0, depth=0, acked=0, key=bytes(DEVICE.verify_key)
+    )
+    try:
+        topic = frames.topic(SITE, NUMBER, "state", drill=True)
+        assert drills.take(topic, frames.pack_state(message, DEVICE, drill=True)) is None
+        assert desk.store.key(SITE, NUMBER) is None
+    finally:
+        drills.store.close()

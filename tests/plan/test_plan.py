@@ -1,12 +1,16 @@
 """`kiosk plan` against what the theory of queues and the plans of real sites say."""
 
+import re
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kiosk.config import CustodyRules, Policy
+from kiosk.config import CustodyRules, Policy, Queue
+from kiosk.plan import site
 from kiosk.plan.answer import Plan, plan
 from kiosk.plan.assumed import Assumed, assumed
 from kiosk.site import Setup
@@ -149,3 +153,53 @@ def test_the_same_seed_gives_the_same_answer(
 
 def test_another_seed_gives_another_day() -> None:
     assert plan(setup(), 500, 1, tables=1, seed=1).waits != plan(setup(), 500, 1, tables=1, seed=2).waits
+
+
+PROFILES = sorted(path.stem for path in (Path(__file__).parents[2] / "config/profiles").glob("*.toml"))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_profile_can_be_planned(profile: str) -> None:
+    told = plan(site.setup(profile, None), 600, 2, assumed=Assumed(key=0.05))
+    assert told.kept
+    assert told.sampled + told.turned_away == 600
+    assert told.labels == sum(told.tubes.values()) > 0
+    assert told.limit_min == (site.setup(profile, None).queue.oldest_wait_min or 15)
+
+
+def test_key_persons_have_tubes_of_their_own() -> None:
+    """Rule G3."""
+    told = plan(setup(), 600, 2, tables=1, assumed=assumed_with(key=0.1))
+    assert told.tubes["1"] == pytest.approx(60, abs=20)
+    assert told.tubes["10"] <= 60
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"tube_source": "preprinted"},
+        {"label_at": "open"},
+        {"health_code": "required"},
+        {"health_code": "off"},
+        {"pool_size": 1, "group_size": 1},
+    ],
+)
+def test_every_way_of_working_can_be_planned(policy: dict[str, Any]) -> None:
+    told = plan(setup(**policy), 300, 1, tables=1)
+    assert told.sampled + told.turned_away == 300
+    assert told.sampled > 280
+
+
+def test_a_full_waiting_area_holds_people_before_the_desk() -> None:
+    """Rule Q1."""
+    capped = msgspec.structs.replace(setup(), queue=Queue(waiting_cap=20))
+    slow = assumed_with(gate_s=120)
+    told = plan(capped, 300, 1, tables=1, assumed=slow)
+    assert max(minute.gate for minute in told.minutes) <= 20
+    assert max(minute.gate for minute in plan(setup(), 300, 1, tables=1, assumed=slow).minutes) > 20
+
+
+def test_the_page_names_every_assumption() -> None:
+    page = (Path(__file__).parents[2] / "docs/planning.md").read_text("utf-8")
+    for field in msgspec.structs.fields(Assumed):
+        assert re.search(rf"^\| `{field.name}` \| {field.default:g} \|", page, re.MULTILINE), field.name

@@ -17,11 +17,11 @@ log = logging.getLogger(__name__)
 
 class RoundKey(Private):
     """Gives ``sealer`` its key. ``path``: where the key is kept in memory, or None; ``wanted``: the name of the key
-    that the journal's round goes by, the only one that is taken from there."""
+    that the journal's round goes by, the only one that is taken from there. ``keep``: it is kept there."""
 
-    def __init__(self, sealer: Sealer, path: Path | None, wanted: bytes) -> None:
+    def __init__(self, sealer: Sealer, path: Path | None, wanted: bytes, *, keep: bool = True) -> None:
         self._sealer = sealer
-        self._path = path
+        self._path = path if keep else None
         self._offered: dict[bytes, bytes] = {}
         kept = _kept(path)
         if kept is not None:
@@ -54,13 +54,14 @@ class RoundKey(Private):
 
 def open_sealer(config: Config, wanted: bytes, *, keep: bool = True) -> tuple[Sealer, RoundKey | None]:
     """The sealer of this kiosk, and where its key comes by badge the one who gives it. ``wanted``: the name of the key
-    that the journal's round goes by; ``keep``: a badge's key outlives the daemon. Raises SealError, OSError."""
+    that the journal's round goes by; ``keep``: a badge's key outlives the daemon; not in a drill, which leaves the
+    round's own where it is. Raises SealError, OSError."""
     data_dir, where = config.kiosk.data_dir, config.seal.digest_key
     public = seal.PublicKeys.parse(config.seal.public_key)
     memory = seal.ram_file(config.kiosk.runtime_dir, data_dir)
     if where == "badge":
         sealer = Sealer(public, None)
-        return sealer, RoundKey(sealer, memory if keep else None, wanted)
+        return sealer, RoundKey(sealer, memory, wanted, keep=keep)
     file = memory if where == "ram" else config.seal.digest_key_file or data_dir / "digest.key"
     return Sealer(public, seal.digest_key(where, file)), None
 

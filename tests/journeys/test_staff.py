@@ -12,7 +12,7 @@ from kiosk import seal
 from kiosk.domain import Do, Role
 from kiosk.facts import CommandEnded, KeyTaken, Registered, StaffOrdered
 from kiosk.simulate.rig import Rig
-from tests.support.site_day import SiteDay, open_site, until
+from tests.support.site_day import SAFETY_S, SiteDay, open_site, until
 from tests.support.staff_desk import badge, command_code, drill
 
 KEY, OTHER = b"round one " * 3 + b"..", b"round two " * 3 + b".."
@@ -39,8 +39,8 @@ async def open_by_badge(folder: Path, key: bytes) -> AsyncIterator[SiteDay]:
 
 async def start_by_badge(day: SiteDay, key: bytes) -> None:
     rig = day.rig
-    starting = asyncio.create_task(rig.start())
-    await until(lambda: "badge-needed" in issues(day), "it says what it needs")
+    starting = asyncio.create_task(rig.start(within=4 * SAFETY_S))
+    await until(lambda: "badge-needed" in issues(day), "it says what it needs", 2 * SAFETY_S)
     await until(lambda: rig.status()["devices"]["code"] == "online", "the scanner is there")
     assert rig.scanner is not None
     assert not starting.done()
@@ -124,6 +124,7 @@ async def test_another_key_in_one_round_is_refused_until_a_new_round(tmp_path: P
         await day.residents(1)
         assert await shows(day, badge(day.rig, Role.REGISTRAR, 8, key=OTHER)) == ["acknowledged"]
         await until(lambda: "badge-key" in issues(day), "it says so")
+        await day.residents(2)
         assert await day.resident(1) == "repeat"
         assert await shows(day, badge(day.rig, Role.REGISTRAR, 8, key=OTHER)) == ["acknowledged"]
         assert await day.technician("round", "new") == 0

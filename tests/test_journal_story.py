@@ -42,7 +42,8 @@ def test_a_day_reads_from_the_start_to_the_release_a_line_a_step() -> None:
     assert told(story) == [
         "the kiosk starts, version 0; 轮次 round 1 begins, the first",
         (
-            f"登记 person 1 registered, green 绿码; tube {tube} opened, single 单采; person 1 has place 1 of tube {tube}; "
+            f"登记 person 1 registered, green 绿码; tube {tube} opened, single 单采; "
+            f"person 1 has place 1 of tube {tube}; "
             f"tube {tube} closed with 1/1; group 1 complete 第1组: 1 people"
         ),
         f"label of {tube} printed",

@@ -15,7 +15,7 @@ import kiosk.events
 from kiosk import tube, tubes
 from kiosk.config import Config, EscposPrinter, Kiosk, Policy, Queue, SdtCard, Seal
 from kiosk.config import Site as SiteTable
-from kiosk.domain import Colour, Do, Reason, Role, Signal, Trust
+from kiosk.domain import Category, Colour, Do, Reason, Role, Signal, Trust
 from kiosk.events import ButtonPressed, CodePresented, Event, Tick
 from kiosk.facts import (
     AnyFact,
@@ -27,10 +27,13 @@ from kiosk.facts import (
     IncidentRaised,
     Registered,
     RoundStarted,
+    StaffOrdered,
+    Unbound,
     Withdrawn,
 )
-from kiosk.flows import desk, incidents, labelling, pooling, registration, release, rounds
+from kiosk.flows import admission, corrections, desk, incidents, labelling, pooling, registration, release, rounds
 from kiosk.flows.corrections import CORRECTIONS
+from kiosk.growing import GrowingMap
 from kiosk.site import FLOWS, Setup, Site, decide, fold, refold
 from kiosk.staff import TAKES
 from tests.support.desk_audit import Audit
@@ -157,7 +160,9 @@ FLOW_FILES = sorted(path for path in (ROOT / "kiosk/flows").glob("*.py") if path
 
 
 def test_the_flows_are_all_there() -> None:
-    assert {flow.__name__.rpartition(".")[2] for flow in FLOWS} | {"desk"} == {path.stem for path in FLOW_FILES}
+    assert {flow.__name__.rpartition(".")[2] for flow in FLOWS} | {"desk", "admission"} == {
+        path.stem for path in FLOW_FILES
+    }
 
 
 @pytest.mark.parametrize("fact", get_args(AnyFact), ids=lambda fact: fact.__name__)
@@ -170,7 +175,7 @@ def test_the_union_lists_every_fact() -> None:
     assert set(get_args(AnyFact)) == {fact for fact in Fact.__subclasses__() if fact.__module__ == "kiosk.facts"}
 
 
-IN_CLEAR = {"CardRead", "CardFailed", "CodeScanned", "CodeFailed"}
+IN_CLEAR = {"CardRead", "CardFailed", "CodeScanned", "CodeFailed", "NumberTyped"}
 """The intake turns these into what the flows may hear."""
 
 SURROUNDINGS = {"DeviceOnline", "DeviceOffline"}
@@ -240,7 +245,10 @@ class Watched(Story):
     def _guarded(self, code: CodePresented, facts: list[Fact]) -> None:
         registered = [fact for fact in facts if isinstance(fact, Registered)]
         if code.colour in (Colour.RED, Colour.YELLOW):
-            assert not any(code.subject in (fact.subject, fact.code) for fact in registered), "red was let in"
+            let_in = [fact for fact in registered if code.subject in (fact.subject, fact.code)]
+            isolates = code.colour is Colour.YELLOW and self.site.setup.policy.yellow == "isolate"
+            assert isolates or not let_in, "red was let in"
+            assert all(fact.apart and fact.category is Category.YELLOW for fact in let_in), "yellow shares a tube"
             assert code.subject.digest in self.site.incidents.open.values(), "nobody was told"
             if any(isinstance(fact, IncidentRaised) and fact.code == code.subject for fact in facts):
                 assert isinstance(facts[0], IncidentRaised | RoundStarted | ClockStepped), "refused before raised"
@@ -587,6 +595,39 @@ def skips_a_round(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rounds, "evolve", evolve)
 
 
+def shares_a_tube_of_one_to_one(patch: pytest.MonkeyPatch) -> None:
+    good = admission.kind
+    patch.setattr(admission, "kind", lambda site, card, code: good(site, card, code)._replace(apart=False))
+
+
+def takes_the_next_household_for_the_same(patch: pytest.MonkeyPatch) -> None:
+    good = pooling.react
+
+    def react(site: Site, item: Any, at: Any) -> Any:
+        next_one = isinstance(item, StaffOrdered) and item.do is Do.HOUSEHOLD_START
+        return () if next_one else good(site, item, at)
+
+    patch.setattr(pooling, "react", react)
+
+
+def swaps_whom_it_is_told_to(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(corrections, "_may_swap", lambda one, other: True)
+
+
+def leaves_the_label_as_it_was(patch: pytest.MonkeyPatch) -> None:
+    good = labelling.react
+    patch.setattr(labelling, "react", lambda site, item, at: () if isinstance(item, Unbound) else good(site, item, at))
+
+
+def forgets_the_tubes_it_has_seen(patch: pytest.MonkeyPatch) -> None:
+    good = pooling.evolve
+
+    def evolve(slice_: Any, change: Any, at: Any) -> Any:
+        return msgspec.structs.replace(good(slice_, change, at), used=GrowingMap())
+
+    patch.setattr(pooling, "evolve", evolve)
+
+
 MUTANTS: list[Mutate] = [
     forgets_who_was_seen,
     forgets_whose_code_it_was,
@@ -606,6 +647,11 @@ MUTANTS: list[Mutate] = [
     takes_back_again_and_again,
     orders_a_label_for_each_word_of_the_printer,
     skips_a_round,
+    shares_a_tube_of_one_to_one,
+    takes_the_next_household_for_the_same,
+    swaps_whom_it_is_told_to,
+    leaves_the_label_as_it_was,
+    forgets_the_tubes_it_has_seen,
 ]
 
 

@@ -17,6 +17,26 @@ class Held(msgspec.Struct, frozen=True):
     emptied: Stamp | None = None
     absent: int = 0
 
+    def joined(self, position: int, person: int, at: Stamp) -> "Held":
+        """Who comes in within the step that emptied it has only changed on paper: its swabs are as old as before."""
+        same = self.since is not None and self.emptied in (None, at)
+        people = self.people | {position: person}
+        return msgspec.structs.replace(self, people=people, since=self.since if same else at, emptied=None)
+
+    def left(self, position: int, at: Stamp, *, late: bool) -> "Held":
+        people = {place: person for place, person in self.people.items() if place != position}
+        emptied = None if people else at
+        return msgspec.structs.replace(self, people=people, emptied=emptied, absent=self.absent + late)
+
+    def dated(self, at: Stamp) -> "Held":
+        """By a clock that can be believed at least as far, the first swab of the same boot is dated anew."""
+        since = self.since
+        if since is None or since.boot != at.boot or since.trust > at.trust:
+            return self
+        wall = at.wall - (at.mono - since.mono)
+        since = msgspec.structs.replace(since, wall=wall, trust=at.trust, zone=at.zone)
+        return msgspec.structs.replace(self, since=since)
+
 
 class Consignment(msgspec.Struct, frozen=True):
     """``due``: the tubes that were closed when it opened; ``packed``: tube to bag; ``full``: the last bag is;

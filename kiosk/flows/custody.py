@@ -85,7 +85,7 @@ def evolve(slice_: Custody, change: Fact | Note, at: Stamp) -> Custody:
         case TubeLost() | TubeVoided():
             return _gone(slice_, change)
         case ClockStepped():
-            return replace(slice_, open=_corrected(slice_.open, at), here=_corrected(slice_.here, at))
+            return replace(slice_, open=_dated(slice_.open, at), here=_dated(slice_.here, at))
         case RoundStarted():
             gone = slice_.gone
             return replace(slice_, gone={}, gone_before=gone, lost=slice_.lost & gone.keys())
@@ -135,35 +135,24 @@ def contents(custody: Custody, closed: ManifestClosed, at: Stamp) -> Handover:
 
 
 def _seated(slice_: Custody, change: Bound | Unbound, at: Stamp) -> Custody:
-    where = "open" if change.tube in slice_.open else "here"
-    tubes: dict[str, Held] = getattr(slice_, where)
-    held = tubes.get(change.tube)
-    if held is None:
-        return _seated_elsewhere(slice_, change)
-    people = _people(held.people, change)
-    since, emptied, absent = held.since, held.emptied, held.absent
-    if isinstance(change, Bound):
-        corrected = emptied is None or emptied == at  # within one step: who was in it has only changed on paper
-        since, emptied = (since if corrected and since is not None else at), None
-    else:
-        emptied, absent = (None if people else at), absent + change.late
-    held = msgspec.structs.replace(held, people=people, since=since, emptied=emptied, absent=absent)
-    return msgspec.structs.replace(slice_, **{where: tubes | {change.tube: held}})
-
-
-def _seated_elsewhere(slice_: Custody, change: Bound | Unbound) -> Custody:
-    """A record is put right whose tube has left us."""
+    """Also where a record is put right whose tube has left us."""
+    replace = msgspec.structs.replace
+    for where in ("open", "here"):
+        tubes: dict[str, Held] = getattr(slice_, where)
+        if (held := tubes.get(change.tube)) is not None:
+            if isinstance(change, Bound):
+                held = held.joined(change.position, change.person, at)
+            else:
+                held = held.left(change.position, at, late=change.late)
+            return replace(slice_, **{where: tubes | {change.tube: held}})
     for where in ("gone", "gone_before"):
-        tubes: dict[str, dict[int, int]] = getattr(slice_, where)
-        if change.tube in tubes:
-            people = _people(tubes[change.tube], change)
-            return msgspec.structs.replace(slice_, **{where: tubes | {change.tube: people}})
+        left: dict[str, dict[int, int]] = getattr(slice_, where)
+        if change.tube in left:
+            people = {place: who for place, who in left[change.tube].items() if place != change.position}
+            if isinstance(change, Bound):
+                people[change.position] = change.person
+            return replace(slice_, **{where: left | {change.tube: people}})
     return slice_
-
-
-def _people(people: dict[int, int], change: Bound | Unbound) -> dict[int, int]:
-    others = {place: person for place, person in people.items() if place != change.position}
-    return others | {change.position: change.person} if isinstance(change, Bound) else others
 
 
 def _in_use(tubes: dict[str, Held]) -> dict[str, Held]:
@@ -190,15 +179,8 @@ def _without(tubes: dict[str, V], gone: str) -> dict[str, V]:
     return {tube: value for tube, value in tubes.items() if tube != gone}
 
 
-def _corrected(tubes: dict[str, Held], at: Stamp) -> dict[str, Held]:
-    """By a clock that can be believed at least as far, the first swabs of the same boot are dated anew."""
-    return {tube: msgspec.structs.replace(held, since=_dated(held.since, at)) for tube, held in tubes.items()}
-
-
-def _dated(since: Stamp | None, at: Stamp) -> Stamp | None:
-    if since is None or since.boot != at.boot or since.trust > at.trust:
-        return since
-    return msgspec.structs.replace(since, wall=at.wall - (at.mono - since.mono), trust=at.trust, zone=at.zone)
+def _dated(tubes: dict[str, Held], at: Stamp) -> dict[str, Held]:
+    return {tube: held.dated(at) for tube, held in tubes.items()}
 
 
 def react(site: "Site", item: Event | Fact, at: Stamp) -> Said:

@@ -118,7 +118,7 @@ async def test_a_damaged_journal_is_set_aside_and_said(tmp_path: Path) -> None:
         await until(
             lambda: "journal-set-aside" in {issue["code"] for issue in day.rig.status()["issues"]}, "it is said"
         )
-        kept = [path for path in (tmp_path / "data").glob("v*/*damaged*")]
+        kept = list((tmp_path / "data").glob("v*/*damaged*"))
         assert [path.read_bytes()[:18] for path in kept] == [b"this is no journal"]
 
 

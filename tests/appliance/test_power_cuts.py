@@ -124,6 +124,7 @@ def sound(site: Site, last: Cut) -> None:
         text=True,
         check=True,
     )
-    numbers = [row["number"] for line in opened.stdout.splitlines() if "number" in (row := json.loads(line))]
+    people = [json.loads(line)["subject"] for line in opened.stdout.splitlines()]
+    numbers = [subject["number"] for subject in people if subject is not None]
     for visitor in site.greens[: last.greens]:
         assert numbers.count(visitor.number) == 1, visitor.number

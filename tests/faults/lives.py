@@ -11,10 +11,11 @@ from PIL import Image
 from hub.report import report
 from hub.store import Store
 from kiosk import data_folder, seal
-from kiosk.facts import Bound, LabelPrinted, TubeClosed
+from kiosk.facts import Bound, LabelPrinted, TubeClosed, TubeOpened
 from kiosk.journal import Journal
 from kiosk.people import person
 from kiosk.simulate.brokers import RunningBroker
+from kiosk.simulate.main import tables_of
 from kiosk.simulate.rig import Rig, StartError
 from kiosk.site import Setup, Site, refold
 from tests.faults.invariants import audit, registered
@@ -90,7 +91,8 @@ class Life:
             self._resident, knows = self._resident + 1, True
 
     async def _resident_comes(self, *, with_code: bool) -> str:
-        who, code, panel = person(self._resident), f"HC1:0:phone-{self._resident}", self.rig.panel
+        who, panel = person(self._resident), self.rig.panel
+        code = f"HC1:0:phone-{self._resident}:139{self._resident:08}"
         since, before = len(panel.history), panel.state.signal
         try:
             async with self.rig.presented(who, code if with_code else None) as answer:
@@ -130,7 +132,9 @@ class Life:
         facts = [entry.fact for entry in self.rig.entries()]
         closed = [fact.tube for fact in facts if isinstance(fact, TubeClosed)]
         assert len(set(closed)) == len(closed), "a tube was closed twice"
-        assert set(self.labels) <= set(closed), "a label of a tube that was not closed"
+        at_open = self.rig.config.policy.label_at == "open"
+        known = [fact.tube for fact in facts if isinstance(fact, TubeOpened)] if at_open else closed
+        assert set(self.labels) <= set(known), "a label of a tube that was not closed"
         told = {fact.tube for fact in facts if isinstance(fact, LabelPrinted)}
         return set(closed) - (set(self.labels) & told)
 
@@ -177,13 +181,13 @@ class Life:
 
 @contextlib.asynccontextmanager
 async def open_life(
-    folder: Path, seed: int, *, broker: RunningBroker | None = None, mutant: str = ""
+    folder: Path, seed: int, *, broker: RunningBroker | None = None, mutant: str = "", profile: str | None = None
 ) -> AsyncIterator[Life]:
     """``mutant``: of tests.support.kill_mutants."""
-    tables = {
-        "policy": {"pool_size": random.Random(seed).choice((1, 5, 10)), "group_size": 10},
-        "devices.card": {"poll_s": 0.01, "same_card_s": 0.05},
-    }
+    pool = {"policy": {"pool_size": random.Random(seed).choice((1, 5, 10)), "group_size": 10}}
+    fast = {"devices.card": {"poll_s": 0.01, "same_card_s": 0.05}}
+    tables = (pool if profile is None else tables_of(profile)) | fast
+    tables["policy"] |= {"pair_window_s": 10.0}
     command = ("-m", "tests.support.kill_mutants", mutant) if mutant else ("-m", "kiosk")
     async with Rig(folder, tables, mqtt_port=broker.port if broker else None, command=command) as rig:
         if broker is not None:

@@ -13,14 +13,17 @@ KILLS = 25  # of each of two kiosks at a time
 SEEDS = (1, 2, 3, 4)
 
 
-async def _lives(folder: Path, seed: int, kills: int, *, line: bool = False, mutant: str = "") -> None:
+async def _lives(
+    folder: Path, seed: int, kills: int, *, line: bool = False, mutant: str = "", profile: str | None = None
+) -> None:
     """Two kiosks side by side."""
 
     async def life(number: int) -> None:
         own = seed * 10 + number
         async with contextlib.AsyncExitStack() as stack:
             broker = await stack.enter_async_context(open_broker()) if line else None
-            it = await stack.enter_async_context(open_life(folder / str(own), own, broker=broker, mutant=mutant))
+            life = open_life(folder / str(own), own, broker=broker, mutant=mutant, profile=profile)
+            it = await stack.enter_async_context(life)
             while it.kills < kills:
                 try:
                     await it.killed_once()
@@ -38,6 +41,11 @@ async def _lives(folder: Path, seed: int, kills: int, *, line: bool = False, mut
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_killed_at_random_instants(tmp_path: Path, seed: int) -> None:
     await _lives(tmp_path, seed, KILLS, line=seed % 2 == 0)
+
+
+@pytest.mark.parametrize("profile", ["freight-screening", "city-routine", "subdistrict"])
+async def test_killed_at_each_kind_of_site(tmp_path: Path, profile: str) -> None:
+    await _lives(tmp_path, 7, 8, line=True, profile=profile)
 
 
 @pytest.mark.parametrize(

@@ -102,8 +102,8 @@ class Voice(Table, frozen=True):
 
 
 class HealthCodeFormat(Table, frozen=True):
-    """``pattern`` may name the groups ``colour``, ``token``, ``id`` (a document number), ``name`` and ``phone``. ``ask``:
-    the command post is asked for the colour. A "registration" code has no colour: it tells who somebody is."""
+    """``pattern`` may name the groups ``colour``, ``token``, ``id`` (a document number), ``name`` and ``phone``.
+    ``ask``: the command post is asked for the colour. A "registration" code has no colour: it tells who somebody is."""
 
     name: str
     pattern: str
@@ -246,8 +246,8 @@ class Stock(Table, frozen=True):
 
 class Seal(Table, frozen=True):
     """``digest_key``: where the key of "seen before" lives: in RAM, where it outlives the daemon but not the power;
-    the same, brought by a staff badge for each round; or in a file on the card (for demonstrations). ``token``: the one-time id this kiosk was provisioned with; it proves by
-    it that it is the one the command post has sent out."""
+    the same, brought by a staff badge for each round; or in a file on the card (for demonstrations). ``token``: the
+    one-time id this kiosk was provisioned with; it proves by it that it is the one the command post has sent out."""
 
     public_key: str
     digest_key: Literal["ram", "badge", "file"] = "ram"

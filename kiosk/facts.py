@@ -274,9 +274,9 @@ class KeyTaken(Fact, frozen=True, tag="key-taken"):
 
 
 class Corrected(Fact, frozen=True, tag="corrected"):
-    """Staff put right who is in which tube. ``do`` is the reason; ``people``: their numbers; ``tubes``: where they were,
-    and for a wrong tube the right one ("" for one with a new number); ``late``: after the release; ``text``: the order's
-    own argument."""
+    """Staff put right who is in which tube. ``do`` is the reason; ``people``: their numbers; ``tubes``: where they
+    were, and for a wrong tube the right one ("" for one with a new number); ``late``: after the release; ``text``: the
+    order's own argument."""
 
     do: Do
     badge: int

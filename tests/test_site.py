@@ -276,7 +276,6 @@ MODES = [
     Do.VISIT_START,
     Do.VISIT_END,
 ]
-NTH = st.integers(0, 20)
 JUMPS = st.sampled_from([3600, -3600, DAY_S, -DAY_S, 400 * DAY_S, -400 * DAY_S, 20_000 * DAY_S, -20_000 * DAY_S])
 
 

@@ -20,7 +20,7 @@ def decode(data: bytes) -> bytes:
     try:
         with wave.open(io.BytesIO(data)) as clip:
             found = (clip.getnchannels(), clip.getsampwidth(), clip.getframerate())
-            frames = clip.readframes(clip.getnframes())
+            frames = bytes(clip.readframes(clip.getnframes()))
     except (wave.Error, EOFError):
         raise ClipError(f"no WAV file with plain samples, expected {FORMAT}") from None
     if found != (1, WIDTH, RATE):

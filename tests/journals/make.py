@@ -11,18 +11,25 @@ from unittest import mock
 
 import msgspec
 
-from kiosk.config import Policy
-from kiosk.domain import Reason
-from kiosk.events import CommandAnswered, CommandArrived
-from kiosk.facts import ENTRY_VERSION, Fact
+from kiosk.config import CustodyRules, Policy
+from kiosk.domain import Do, Drilled, Reason, Role
+from kiosk.events import (
+    CardMinted,
+    CommandAnswered,
+    CommandArrived,
+    ContactPresented,
+    PowerOn,
+    PreflightEnded,
+)
+from kiosk.facts import ENTRY_VERSION, Fact, TubeVoided
 from kiosk.journal import FORMAT, Journal
 from kiosk.site import Setup, Site
-from tests.support.desk_story import KIOSK, SITE, Story
+from tests.support.desk_story import KIOSK, SITE, Story, person, subject
 
 FOLDER = Path(__file__).parent
 POLICY = {"pool_size": 5, "group_size": 5, "unknown_code": "single"}
 LEFT_IN_WAL = 5
-NAME = f"format-{FORMAT}.{ENTRY_VERSION}.2"
+NAME = f"format-{FORMAT}.{ENTRY_VERSION}"
 
 
 def tell() -> Story:
@@ -55,7 +62,47 @@ def tell() -> Story:
     day.happens(CommandAnswered(KIOSK, 1, "done", "all is well"))
     day.happens(CommandArrived(SITE, 0, 1, day.wall + 1, "shell", b"signed too", b"another", "code"))
     day.crowd(2, 3)
+    staff_at_work(day)
     return day
+
+
+def staff_at_work(day: Story) -> None:
+    """Orders by badge, a courier, a drill, and the end of the day."""
+    day.setup = {"custody": CustodyRules(labs=("lab",), permits=()), "report_at": 23 * 60}
+    day.restart()
+    day.happens(PreflightEnded(("card", "code"), ("printer",), 200))
+    day.ordered(Do.SHIFT_ON)
+    day.opaque(20)
+    day.card(20)
+    day.tick(2)
+    day.verdict("green", 20, 20)
+    day.happens(ContactPresented(subject("telephone"), person(20)))
+    day.happens(CardMinted(subject("code card"), "KI1:A"))
+    day.ordered(Do.VOID, 20)
+    day.crowd(*range(21, 27))
+    day.ordered(Do.SINGLE_NEXT)
+    day.both(30)
+    day.printed()
+    day.ordered(Do.REPRINT)
+    day.printed()
+    day.ordered(Do.VOID, 30)
+    day.badge(5, Role.COURIER)
+    day.order(Do.COLLECT)
+    day.printed()
+    for tube in [fact.tube for fact in day.closed if fact.tube not in {each.tube for each in day.told(TubeVoided)}]:
+        day.scan_label(tube)
+    day.badge()
+    day.order(Do.LAB, "lab")
+    day.order(Do.PACKED)
+    day.ordered(Do.LOST_TUBE, day.closed[0].tube)
+    day.press()
+    day.press()
+    day.ordered(Do.DRILL_ON)
+    day.happens(PowerOn("0", drilled=Drilled(3, (7,))))
+    day.setup = day.setup | {"key_from_badge": True}
+    day.restart()
+    day.badge(key=bytes(range(32)))
+    day.tick(12 * 3600)
 
 
 def summary(site: Site) -> dict[str, object]:
@@ -67,7 +114,7 @@ def summary(site: Site) -> dict[str, object]:
         "people": site.registration.people,
         "refused": {reason.value: count for reason, count in sorted(site.registration.refused.items())},
         "tubes closed": site.pooling.closed,
-        "open tube": None if pool is None else [pool.tube, pool.size, sorted(pool.members.items())],
+        "open tube": None if pool is None else [pool.tube, pool.kind.size, sorted(pool.members.items())],
         "next number": site.pooling.serials.next(0),
         "labels wanted": list(site.labelling.wanted),
         "group": [release.open.number, release.open.people],

@@ -181,28 +181,24 @@ async def test_no_printer_no_notice(tmp_path: Path) -> None:
     assert reply == {"error": "this kiosk has no printer"}
 
 
-NEWER = """
-import sys
-from kiosk import cli, data_folder
-data_folder.MIGRATIONS[0] = lambda path: None
-sys.exit(cli.main())
-"""
-
-
-async def test_nothing_leaves_a_kiosk_on_trial_with_a_copy_of_the_records(tmp_path: Path) -> None:
+async def test_nothing_leaves_a_kiosk_on_trial_with_a_copy_of_the_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A program that brought the records to a newer format may be given up for the one that goes on with the old."""
-    (tmp_path / "data" / "v0").mkdir(parents=True)
-    Journal.open(tmp_path / "data" / "v0" / "journal.db").close()
+    (tmp_path / "data" / "v1").mkdir(parents=True)
+    with monkeypatch.context() as older:
+        older.setattr("kiosk.journal.FORMAT", 1)
+        Journal.open(tmp_path / "data" / "v1" / "journal.db").close()
     (tmp_path / "kiosk-trial").touch()
-    async with open_broker() as broker, Rig(tmp_path, mqtt_port=broker.port, command=("-c", NEWER)) as rig:
+    async with open_broker() as broker, Rig(tmp_path, mqtt_port=broker.port) as rig:
         await rig.start_hub()
         starting = asyncio.create_task(rig.start())
         await until(lambda: rig.status().get("journal", {}).get("seq", 0) >= 2, "it has written that it started")
-        assert (tmp_path / "data" / "v1" / "does-not-count").exists()
+        assert (tmp_path / "data" / "v2" / "does-not-count").exists()
         assert rig.status()["uplink"] == "offline"
         assert not starting.done()
         (tmp_path / "kiosk-trial").unlink()
         await starting
         await until(lambda: rig.status()["journal"]["acked"] >= 2, "the command post has it")
-        assert (tmp_path / "data" / "v0" / "superseded").read_text() == "v1\n"
-        assert not (tmp_path / "data" / "v1" / "does-not-count").exists()
+        assert (tmp_path / "data" / "v1" / "superseded").read_text() == "v2\n"
+        assert not (tmp_path / "data" / "v2" / "does-not-count").exists()

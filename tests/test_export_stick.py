@@ -50,7 +50,7 @@ public_key = "{keys.line()}"
     (tmp_path / "run").mkdir()
     (tmp_path / "stick").mkdir()
     seal.device_key(tmp_path / "data/device.key")
-    make(tmp_path / "data/v1/journal.db", 150)
+    make(tmp_path / "data/v2/journal.db", 150)
     return path
 
 
@@ -90,7 +90,7 @@ def test_everything_reaches_the_command_post(config: Path, tmp_path: Path) -> No
     assert {path.name for path in stick.iterdir()} == {FOLDER, RECEIPT}
     assert (stick / FOLDER / "support-360481-1.tar.gz").read_bytes() == b"bundle"
     assert imported(tmp_path, stick) == 150
-    with Journal.open(tmp_path / "data/v1/journal.db") as journal:
+    with Journal.open(tmp_path / "data/v2/journal.db") as journal:
         append(journal)
     assert carried(config).parts[0].last == 151
     assert imported(tmp_path, stick) == 151
@@ -98,39 +98,39 @@ def test_everything_reaches_the_command_post(config: Path, tmp_path: Path) -> No
 
 def test_journals_of_before_go_along(config: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    epoch = make(data / "v1/journal.db.damaged-1", 30)
-    (data / "v1/journal.db.damaged-2").write_bytes(b"this is no journal")
-    (data / "v1/journal.db.damaged-3").touch()
-    for name, facts in (("v2", 40), ("v2.kept-1", 0)):
+    epoch = make(data / "v2/journal.db.damaged-1", 30)
+    (data / "v2/journal.db.damaged-2").write_bytes(b"this is no journal")
+    (data / "v2/journal.db.damaged-3").touch()
+    for name, facts in (("v3", 40), ("v3.kept-1", 0)):
         (data / name).mkdir()
-        for part in (data / "v1").glob("journal.db.damaged-1*"):
+        for part in (data / "v2").glob("journal.db.damaged-1*"):
             shutil.copy(part, data / name / part.name.replace(".damaged-1", ""))
         with Journal.open(data / name / "journal.db") as journal:
             for _ in range(facts):
                 append(journal)
-    newer = apsw.Connection(str(data / "v2.kept-1/journal.db"))
+    newer = apsw.Connection(str(data / "v3.kept-1/journal.db"))
     newer.pragma("user_version", 99)
     newer.close()
-    (data / "v3").mkdir()
-    (data / "v3/does-not-count").touch()
-    shutil.copy(data / "v1/journal.db", data / "v3/journal.db")
+    (data / "v4").mkdir()
+    (data / "v4/does-not-count").touch()
+    shutil.copy(data / "v2/journal.db", data / "v4/journal.db")
 
     receipt = carried(config)
     assert [(part.epoch == epoch, part.last) for part in receipt.parts] == [(False, 150), (True, 70)]
-    assert receipt.left == ("v1/journal.db.damaged-2", "v2.kept-1/journal.db")
+    assert receipt.left == ("v2/journal.db.damaged-2", "v3.kept-1/journal.db")
     assert imported(tmp_path, tmp_path / "stick") == 220
 
 
 def test_the_receipt(config: Path) -> None:
     parts = (Part(bytes(8), 1234, "0123456789abcdef" * 4), Part(bytes([1] * 8), 70, "fedcba9876543210" * 4))
-    receipt = Receipt(who(config), AT, parts, ("v1/journal.db.damaged-2",))
+    receipt = Receipt(who(config), AT, parts, ("v2/journal.db.damaged-2",))
     assert receipt.lines() == [
         "360481 朝阳门社区 03号点, 1 号亭 kiosk 1",
         "记录 records 1–1234: 1234 + 70 (旧 earlier)",
         "2026-11-26 21:00",
         "sha256 0123456789abcdef",
         "可以拔出 The stick may be removed",
-        "读不出 not readable: v1/journal.db.damaged-2",
+        "读不出 not readable: v2/journal.db.damaged-2",
     ]
     assert (
         receipt.text()
@@ -144,7 +144,7 @@ journal 0000000000000000: records 1 to 1234 (1234), sha256 of its frames """
 journal 0101010101010101: records 1 to 70 (70), sha256 of its frames """
         + "fedcba9876543210" * 4
         + """
-not readable, still on the kiosk's card: v1/journal.db.damaged-2
+not readable, still on the kiosk's card: v2/journal.db.damaged-2
 """
     )
     unset = Receipt(who(config), Stamp(0, 0, trust=Trust.RESTORED), parts[:1], ())
@@ -165,11 +165,11 @@ def test_a_configuration_that_is_wrong_elsewhere_is_good_enough(config: Path) ->
 
 
 def test_the_old_layout_can_be_exported_before_the_first_start(config: Path, tmp_path: Path) -> None:
-    (tmp_path / "data/v1/journal.db").rename(tmp_path / "data/journal.db")
+    (tmp_path / "data/v2/journal.db").rename(tmp_path / "data/journal.db")
     assert carried(config).parts[0].last == 150
 
 
-@pytest.mark.parametrize("missing", ["v1/journal.db", "device.key"])
+@pytest.mark.parametrize("missing", ["v2/journal.db", "device.key"])
 def test_nothing_to_export(config: Path, tmp_path: Path, missing: str) -> None:
     (tmp_path / "data" / missing).unlink()
     with pytest.raises(ExportError, match="no journal that can be read: it never started"):
@@ -179,7 +179,7 @@ def test_nothing_to_export(config: Path, tmp_path: Path, missing: str) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can read what is another user's")
 def test_what_root_opens_stays_the_daemons(config: Path, tmp_path: Path) -> None:
-    path = tmp_path / "data/v1/journal.db"
+    path = tmp_path / "data/v2/journal.db"
     with Journal.open(path) as journal:
         append(journal)
         for part in ("", "-wal"):

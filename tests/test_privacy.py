@@ -150,7 +150,7 @@ def canaries(day: Day) -> list[str]:
 async def test_nothing_tells_who_was_here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     day = await busy_day(tmp_path)
     places = {trace.where for trace in day.traces}
-    journal = [f"data/v1/journal.db{suffix}" for suffix in ("", "-wal", "-shm")]
+    journal = [f"data/v2/journal.db{suffix}" for suffix in ("", "-wal", "-shm")]
     for needed in (*journal, "kiosk.log", "run/status.json"):
         assert f"after kill -9: {needed}" in places
     assert {"in the evening: hub.log", "in the evening: hub.db", "printer"} <= places
@@ -172,7 +172,7 @@ async def test_the_search_finds_what_a_leaky_kiosk_lets_out(tmp_path: Path) -> N
     hits = found(canaries(day), day.traces)
     where = " ".join(hits)
     for place in (
-        "after kill -9: data/v1/journal.db-wal",
+        "after kill -9: data/v2/journal.db-wal",
         "after kill -9: kiosk.log",
         "in the evening: hub.db",
         "unfolded kiosk/v1/360481/1/facts",

@@ -165,7 +165,7 @@ async def test_a_busy_day_leaves_no_trace_in_it(tmp_path: Path) -> None:
     words = [word for word in canaries(day) if word not in latin and word != "canary"]
     assert found([*words, *hidden(tmp_path), "canary-user", "canary-password", "canary-token"], traces) == {}
 
-    told = json.loads(files["kiosk-support/journal.json"])["v1/journal.db"]
+    told = json.loads(files["kiosk-support/journal.json"])["v2/journal.db"]
     assert told["facts"]["registered"] == len(day.registered)
     assert told["head"] == sum(told["facts"].values()) == told["acked"]
     assert "issue" in files["kiosk-support/log.txt"]

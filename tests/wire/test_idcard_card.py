@@ -172,7 +172,7 @@ def test_what_does_not_fit_is_not_written() -> None:
         encode_address("示" * 36)
 
 
-def test_every_kind_of_document_has_a_layout() -> None:
-    for kind in DocumentKind:
+def test_every_kind_of_card_has_a_layout() -> None:
+    for kind in set(DocumentKind) - {DocumentKind.PASSPORT, DocumentKind.PAPER}:
         someone = msgspec.structs.replace(ZHANG, document=kind, number="1", authority="")
         assert decode_text(encode_text(someone)).document is kind

@@ -537,7 +537,8 @@ def snapshots_without_the_bars(patch: pytest.MonkeyPatch) -> None:
 
 
 def lets_red_in(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(registration, "_BARRING", {})
+    for flow in (admission, registration):
+        patch.setattr(flow, "BARRING", {})
 
 
 def says_nothing_of_yellow(patch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,11 @@ import asyncio
 import sys
 from collections.abc import Iterator
 
-from kiosk import app, cli, runner
+from kiosk import cli, records, runner
 from kiosk.facts import PrintLabel
 from kiosk.flows.labelling import resume
 from kiosk.journal_thread import JournalThread
-from kiosk.site import Setup, Site
+from kiosk.site import Site
 from kiosk.tube import TubeNumber
 
 BEHIND_S = 0.1
@@ -57,10 +57,10 @@ def numbers_anew() -> None:
 def starts_from_nothing() -> None:
     """The journal is written and not read."""
 
-    async def nothing(_: JournalThread, setup: Setup) -> Site:
-        return Site(setup)
+    async def nothing(_: JournalThread, site: Site) -> Site:
+        return site
 
-    app._folded = nothing
+    records.folded = nothing
 
 
 MUTANTS = {each.__name__: each for each in (write_behind, forgets_labels, numbers_anew, starts_from_nothing)}

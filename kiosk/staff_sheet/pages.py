@@ -98,7 +98,7 @@ def _head(draw: ImageDraw.ImageDraw, site: str) -> int:
     top = _MARGIN
     for line, height in (
         (f"{site}  工作人员命令码  Command codes", 7.0),
-        ("先扫工作证，一分钟内再扫命令码。没有工作证，命令码不起作用。", 4.0),
+        ("先扫胸牌，一分钟内再扫命令码。没有胸牌，命令码不起作用。", 4.0),
         ("Show your badge, then within a minute a code. Without a badge a code does nothing.", 3.5),
     ):
         size = _fitting(line, round(height * _MM), A4[0] - 2 * _MARGIN)

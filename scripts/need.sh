@@ -26,7 +26,7 @@ have() {
     guest) programs qemu-system-x86_64 busybox depmod && ! ldd "$(command -v busybox)" >/dev/null 2>&1 && keyring ;;
     headers) "$2" -c 'import pathlib, sys, sysconfig as c; sys.exit(not pathlib.Path(c.get_path("include"), "Python.h").exists())' ;;
     image) programs mmdebstrap qemu-aarch64-static depmod xz && keyring ;;
-    image-check) programs mdir fsck.vfat e2fsck unsquashfs systemd-analyze sfdisk ;;
+    image-check) programs mdir fsck.vfat e2fsck unsquashfs systemd-analyze sfdisk cpio ;;
     emulator) programs qemu-system-aarch64 fdtput mcopy sfdisk ;;
     venv) "$2" -c 'import ensurepip, venv' 2>/dev/null ;;
     *) echo "need.sh: unknown: $1" >&2 && exit 2 ;;
@@ -45,7 +45,7 @@ packages_of() {
     headers) "$2" -c 'import sys; print("libpython%d.%d-dev" % sys.version_info[:2])' ;;
     image) echo mmdebstrap qemu-user-static debian-archive-keyring kmod xz-utils ;;
     emulator) echo qemu-system-arm device-tree-compiler mtools fdisk ;;
-    image-check) echo mtools dosfstools e2fsprogs squashfs-tools systemd fdisk ;;
+    image-check) echo mtools dosfstools e2fsprogs squashfs-tools systemd fdisk cpio ;;
     venv) "$2" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])' ;;
     esac
 }

@@ -257,7 +257,10 @@ def test_a_folder_of_that_name_is_told(at: Places) -> None:
         ({"site": {"code": "360481"}}, "site.name: missing, expected text of 1 to 40 characters in quotes"),
         ({"kiosk": {"number": 100}}, "kiosk.number: found 100, expected a whole number ≥ 1 ≤ 99"),
         ({"kiosk": {"nubmer": 1}}, "kiosk.nubmer: unknown key, expected one of: number"),
-        ({"profile": "gold"}, 'profile: found "gold", expected one of: standard'),
+        (
+            {"profile": "gold"},
+            'profile: found "gold", expected one of: city-routine, drill',
+        ),
         ({"profile": "../x"}, 'profile: found "../x", expected the name of a profile, such as "standard"'),
         ({"time_zone": "Beijing"}, 'time_zone: found "Beijing", expected a time zone such as "Asia/Shanghai"'),
         (
@@ -285,7 +288,10 @@ def test_a_folder_of_that_name_is_told(at: Places) -> None:
         ({"uplink": {"host": "h", "ca": "x", "tls": False}}, "uplink.tls: found false, expected true"),
         ({"policy": {"pool_size": 7}}, "policy.pool_size: found 7, expected one of: 1, 5, 10, 20"),
         ({"devices": {"printer": {"dpi": 600}}}, "devices.printer.dpi: found 600, expected one of: 203, 300"),
-        ({"devices": {"prnter": {"dpi": 203}}}, "devices.prnter: unknown key, expected one of: card, code, panel"),
+        (
+            {"devices": {"prnter": {"dpi": 203}}},
+            "devices.prnter: unknown key, expected one of: card, code, keypad",
+        ),
         ({"site": {"code": "360481", "name": "名" * 40}}, "expected a label that fits: site name '名名名"),
     ],
 )

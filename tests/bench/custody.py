@@ -42,4 +42,4 @@ def run(_folder: Path, scale: float) -> Section:
         Target("manifest to signed bytes, median", signing.median * MS, 500, " ms"),
         Target("manifest to the printer's bytes, median", printing.median * MS, 500, " ms"),
     ]
-    return Section("(i) Manifest", ABOUT, ("path", "n", "median ms", "p99 ms"), rows, targets)
+    return Section("(j) Manifest", ABOUT, ("path", "n", "median ms", "p99 ms"), rows, targets)

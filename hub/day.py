@@ -7,8 +7,9 @@ from datetime import date
 
 import msgspec
 
+from hub.entries import entries
 from hub.store import Store
-from kiosk.facts import DayReported, Entry
+from kiosk.facts import DayReported
 from kiosk.figures import Figures, run
 
 COLUMNS = ("registered", "refused", "released", "tubes", "short", "handed over", "incidents", "withdrawn", "corrected")
@@ -29,7 +30,7 @@ def days(store: Store, day: int) -> list[KioskDay]:
     found: dict[tuple[str, int], KioskDay] = {}
     for journal, site, kiosk in store.rows("SELECT journal, site, kiosk FROM journal ORDER BY site, kiosk, journal"):
         told, reported = Figures(day), "no"
-        for entry, now in run(_entries(store, journal)):
+        for entry, now in run(entry for entry, _ in entries(store, journal)):
             told = now.today if now.today.day == day else told
             if isinstance(entry.fact, DayReported) and entry.fact.day == day and reported == "no":
                 reported = "late" if entry.fact.late else "in time"
@@ -39,14 +40,6 @@ def days(store: Store, day: int) -> list[KioskDay]:
         here.figures = here.figures.plus(told)
         here.reported = reported if reported != "no" else here.reported
     return list(found.values())
-
-
-def _entries(store: Store, journal: int) -> Iterator[Entry]:
-    for (body,) in store.rows("SELECT body FROM fact WHERE journal = ? ORDER BY seq", journal).fetchall():
-        try:
-            yield msgspec.msgpack.decode(body, type=Entry)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            continue  # of a kind that this version cannot read: `report` counts them
 
 
 def total(kiosks: Sequence[KioskDay], day: int) -> Figures:

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
+from hub.entries import entries
 from hub.report import opened
 from hub.store import Store
 from kiosk import facts
@@ -37,11 +36,7 @@ def _look(store: Store, number: int, tube: str) -> tuple[dict[str, Any], dict[in
     places: dict[int, int] = {}
     times: dict[int, int] = {}
     packed = False
-    for (body,) in store.rows("SELECT body FROM fact WHERE journal = ? ORDER BY seq", number):
-        try:
-            entry = msgspec.msgpack.decode(body, type=facts.Entry)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            continue
+    for entry, _ in entries(store, number):
         match entry.fact:
             case facts.Registered() as fact:
                 times[fact.person] = entry.at.wall

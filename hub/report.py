@@ -10,6 +10,7 @@ from nacl.signing import VerifyKey
 
 from hub import commands, ranges
 from hub.commands import CommandReport
+from hub.entries import decode
 from hub.ranges import Ranges
 from hub.store import Store
 from kiosk import facts, frames
@@ -127,10 +128,8 @@ def _journal(store: Store, number: int, site: str, kiosk: int, epoch: bytes, pac
 
 
 def _fact(body: bytes) -> facts.AnyFact | None:
-    try:
-        return msgspec.msgpack.decode(body, type=facts.Entry).fact
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
+    entry = decode(body)
+    return entry.fact if entry is not None else None
 
 
 def opened(

@@ -12,6 +12,7 @@ import msgspec
 
 from hub.access import on_record
 from hub.commands import Message
+from hub.entries import entries
 from hub.intake import wall_ms
 from hub.store import Store
 from kiosk import facts, frames
@@ -215,11 +216,7 @@ def sampled(store: Store, private: PrivateKeys) -> dict[str, int]:
     for (journal,) in store.rows("SELECT journal FROM journal").fetchall():
         people: dict[int, tuple[bytes, int]] = {}
         bound: set[int] = set()
-        for body, at in store.rows("SELECT body, at FROM fact WHERE journal = ? ORDER BY seq", journal):
-            try:
-                entry = msgspec.msgpack.decode(body, type=facts.Entry)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                continue
+        for entry, at in entries(store, journal):
             match entry.fact:
                 case facts.Registered() as fact:
                     people[fact.person] = (fact.subject.box, _when(entry.at, at))

@@ -241,7 +241,7 @@ def test_random_bytes_leave_no_trace(keyboard: Keyboard):
     for _ in range(200):
         keyboard.codec.feed(rng.randbytes(4001))
         assert len(keyboard.codec._text) <= MAX_TEXT
-        assert len(keyboard.codec._rest) < RECORD.size
+        assert len(keyboard.codec._records.rest) < RECORD.size
     keyboard.codec.idle()
     assert keyboard.type("good") == texts("good")
 

@@ -49,12 +49,27 @@ KEYS: dict[int, tuple[str, str]] = {code: (plain, shifted) for code, plain, shif
 """Key code to what it types, alone and with Shift."""
 
 
+class Records:
+    """Cuts what is read into records, however it was split. ``rest``: the part of one that is not whole."""
+
+    def __init__(self) -> None:
+        self.rest = b""
+
+    def cut(self, data: bytes) -> Iterator[tuple[int, int, int, int]]:
+        """Type, code, value, and the kernel's time stamp in microseconds."""
+        data = self.rest + data
+        whole = len(data) - len(data) % RECORD.size
+        self.rest = data[whole:]
+        for seconds, micros, kind, code, value in RECORD.iter_unpack(data[:whole]):
+            yield kind, code, value, seconds * 1_000_000 + micros
+
+
 class HidCodec:
     """Incremental: however the records are split, the same codes come out. ``gap_s``: as in the configuration."""
 
     def __init__(self, gap_s: float) -> None:
         self._gap_us = gap_s * 1_000_000
-        self._rest = b""  # of a record
+        self._records = Records()
         self._text = ""
         self._last_us = 0
         self._refused = False  # until the next end or gap
@@ -66,23 +81,16 @@ class HidCodec:
     @property
     def pending(self) -> bool:
         """Whether a code has begun: `idle` is due after a silence."""
-        return bool(self._text or self._rest) or self._refused
+        return bool(self._text or self._records.rest) or self._refused
 
     def feed(self, data: bytes) -> list[CodeEvent]:
         """Takes raw records."""
-        data = self._rest + data
-        whole = len(data) - len(data) % RECORD.size
-        self._rest = data[whole:]
-        events = (
-            self.event(kind, code, value, seconds * 1_000_000 + micros)
-            for seconds, micros, kind, code, value in RECORD.iter_unpack(data[:whole])
-        )
-        return [event for event in events if event]
+        return [event for record in self._records.cut(data) if (event := self.event(*record))]
 
     def idle(self) -> list[CodeEvent]:
         """No key for much longer than a gap: what was typed so far has no end and is no code."""
         unfinished = bool(self._text)
-        self._rest = b""
+        self._records.rest = b""
         self._start_clean()
         return [CodeFailed(NO_ENTER)] if unfinished else []
 

@@ -5,7 +5,7 @@ all of them, Enter for the end. People type slowly: a number lies there until a 
 since the kernel reports keys and not what they would type. Key codes: linux/input.h.
 """
 
-from kiosk.drivers.code_hid.codec import ENDS, EV_KEY, EV_SYN, KEYS, RECORD, SYN_DROPPED
+from kiosk.drivers.code_hid.codec import ENDS, EV_KEY, EV_SYN, KEYS, SYN_DROPPED, Records
 from kiosk.drivers.codes import CodeEvent
 from kiosk.events import CodeFailed, NumberTyped
 
@@ -29,7 +29,7 @@ class KeypadCodec:
 
     def __init__(self, pause_s: float) -> None:
         self._pause_us = pause_s * 1_000_000
-        self._rest = b""  # of a record
+        self._records = Records()
         self._text = ""
         self._last_us = 0
 
@@ -39,14 +39,7 @@ class KeypadCodec:
 
     def feed(self, data: bytes) -> list[KeypadEvent]:
         """Takes raw records."""
-        data = self._rest + data
-        whole = len(data) - len(data) % RECORD.size
-        self._rest = data[whole:]
-        events = (
-            self._event(kind, code, value, seconds * 1_000_000 + micros)
-            for seconds, micros, kind, code, value in RECORD.iter_unpack(data[:whole])
-        )
-        return [event for event in events if event is not None]
+        return [event for record in self._records.cut(data) if (event := self._event(*record)) is not None]
 
     def idle(self) -> list[KeypadEvent]:
         return []

@@ -93,14 +93,20 @@ class Hands:
                 raise TypeError(f"no one carries out {type(order).__name__}")
 
     def _print_card(self, text: str) -> None:
+        card = box_label.Page("登记码卡 Code card", CARD_LINES, text)
+        if not self._print_page(f"notice:card {next(self._cards)}", card):
+            log.error("a code card cannot be printed: this kiosk has no printer")
+
+    def _print_page(self, job: str, page: box_label.Page) -> bool:
+        """Whether there is a printer."""
         from kiosk.notices import notice
 
         config = self._config.devices.printer
         if self._printer is None or not isinstance(config, Printer):
-            log.error("a code card cannot be printed: this kiosk has no printer")
-            return
-        image = notice(self._titled("登记码卡 Code card"), CARD_LINES, config.label_mm, config.dpi, code=text)
-        self._printer.submit(f"notice:card {next(self._cards)}", 1, image)
+            return False
+        title = f"演练 DRILL {page.title}" if self._drill and "演练" not in page.title else page.title
+        self._printer.submit(job, 1, notice(title, page.lines, config.label_mm, config.dpi, code=page.code))
+        return True
 
     def _hand_over(self, order: Obey) -> None:
         try:
@@ -169,9 +175,6 @@ class Hands:
         pages = box_label.pages(handover, name, site.name, signed, rules.limit_min, drill=self._drill)
         self._print_pages(f"box {name}", pages)
 
-    def _titled(self, title: str) -> str:
-        return f"演练 DRILL {title}" if self._drill and "演练" not in title else title
-
     def _print_pages(self, job: str, pages: Iterable[box_label.Page]) -> None:
         """One page after the other, so that who comes meanwhile is not kept waiting."""
         task = asyncio.get_running_loop().create_task(self._draw(job, pages))
@@ -179,12 +182,7 @@ class Hands:
         task.add_done_callback(self._drawing.discard)
 
     async def _draw(self, job: str, pages: Iterable[box_label.Page]) -> None:
-        from kiosk.notices import notice
-
-        config = self._config.devices.printer
-        if self._printer is None or not isinstance(config, Printer):
-            return
         for number, page in enumerate(pages, 1):
-            image = notice(self._titled(page.title), page.lines, config.label_mm, config.dpi, code=page.code)
-            self._printer.submit(f"{job}:{number}", 1, image)
+            if not self._print_page(f"{job}:{number}", page):
+                return
             await asyncio.sleep(0)

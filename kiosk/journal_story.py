@@ -73,12 +73,7 @@ def _of_a_person(fact: Fact) -> str:
 
 
 def _reason(reason: Reason) -> str:
-    words = {
-        Reason.RED: "red 红码",
-        Reason.YELLOW: "yellow 黄码",
-        Reason.REPEAT: "already registered in this round 重复",
-    }
-    return words.get(reason, reason.value.replace("-", " "))
+    return _REASONS.get(reason, reason.value.replace("-", " "))
 
 
 def _of_a_tube(fact: Fact) -> str:

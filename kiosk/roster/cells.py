@@ -8,6 +8,7 @@ from typing import Any
 
 from kiosk.domain import Category
 from kiosk.identity import kind_of, normalise
+from kiosk.seal import normal_number
 
 HEADINGS = {
     "name": "姓名 名字 name",
@@ -69,7 +70,7 @@ def name(cell: str) -> dict[str, Any]:
 
 def number(cell: str) -> dict[str, Any]:
     """A number whose check digit is wrong is nobody's: it never gets onto the list (rule G8)."""
-    number = normalise(re.sub(r"[\s'`’\-]", "", unicodedata.normalize("NFKC", cell)))
+    number = normalise(re.sub("['`’]", "", normal_number(cell)))
     if re.fullmatch(r"\d(\.\d+)?E\+?\d+", number):
         raise _wrong("a number that the spreadsheet has rounded", "text: give the column the format Text, type it anew")
     if kind_of(number) is None:

@@ -89,6 +89,11 @@ class Setup(msgspec.Struct, frozen=True):
     custody: CustodyRules | None = None
     report_at: int | None = None
 
+    @property
+    def rules(self) -> CustodyRules:
+        """Those a courier is served by, also where no tube is watched."""
+        return self.custody or CustodyRules()
+
     @classmethod
     def of(cls, config: Config, drill: int = 0) -> "Setup":
         by_scan = getattr(config.devices.printer, "confirm", "sent") == "scan"
@@ -141,6 +146,11 @@ class Site(msgspec.Struct, frozen=True):
     def away(self) -> bool:
         """A drill has begun or ended: from now on the other journal is written."""
         return self.drill.on is not bool(self.setup.drill)
+
+    @property
+    def unclaimed(self) -> bool:
+        """What is scanned now belongs to no order of staff and into no courier's box."""
+        return self.desk.awaits is None and self.custody.packing is None
 
     def dump(self) -> bytes:
         """The durable slices, for a snapshot."""

@@ -35,7 +35,7 @@ class Tubes(msgspec.Struct, frozen=True):
 
 
 def look(site: Site, at: Stamp) -> Tubes:
-    custody, rules = site.custody, site.setup.custody or CustodyRules()
+    custody, rules = site.custody, site.setup.rules
     swabs = [held.since for held in (*custody.here.values(), *custody.open.values()) if held.people and held.since]
     ages = [at.since(swab) for swab in swabs]
     packing = custody.packing

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from kiosk.config import CustodyRules
 from kiosk.consignments import Consignment, Held, Trip
 from kiosk.domain import Do, Handover, PackedTube, Stamp
 from kiosk.events import Event, TubeScanned
@@ -217,10 +216,6 @@ def missing(site: "Site") -> tuple[str, ...]:
     )
 
 
-def _rules(site: "Site") -> CustodyRules:
-    return site.setup.custody or CustodyRules()
-
-
 def _scanned(site: "Site", packing: Consignment, tube: str) -> Said:
     custody = site.custody
     if tube in packing.packed:
@@ -228,7 +223,7 @@ def _scanned(site: "Site", packing: Consignment, tube: str) -> Said:
     elif tube in custody.here and tube not in site.labelling.wanted:
         bag = packing.bag
         inside = sum(other == bag for other in packing.packed.values()) + 1
-        yield TubePacked(tube, bag, full=inside >= _rules(site).bag_size)
+        yield TubePacked(tube, bag, full=inside >= site.setup.rules.bag_size)
     elif _is_known(site, tube):
         yield PackingRefused("unexpected")
     else:
@@ -242,7 +237,7 @@ def _is_known(site: "Site", tube: str) -> bool:
 
 
 def _open(site: "Site", order: StaffOrdered) -> Said:
-    here, labs = site.custody.here, _rules(site).labs
+    here, labs = site.custody.here, site.setup.rules.labs
     if here:
         lab = labs[0] if len(labs) == 1 else ""
         yield ConsignmentOpened(site.custody.consignments + 1, order.badge, len(here), lab)
@@ -251,7 +246,7 @@ def _open(site: "Site", order: StaffOrdered) -> Said:
 
 
 def _address(site: "Site", packing: Consignment, order: StaffOrdered) -> Said:
-    rules = _rules(site)
+    rules = site.setup.rules
     known, key = (rules.labs, "lab") if order.do is Do.LAB else (rules.permits, "vehicle")
     if not order.text or (known and order.text not in known):
         yield NothingToDo()
@@ -280,7 +275,7 @@ def _close(site: "Site", packing: Consignment, order: StaffOrdered, at: Stamp) -
 
 
 def _needs(site: "Site", packing: Consignment, order: StaffOrdered) -> tuple[str, ...]:
-    rules = _rules(site)
+    rules = site.setup.rules
     checks = {
         "tubes": not packing.packed,
         "lab": bool(rules.labs) and not packing.lab,

@@ -65,6 +65,18 @@ class Pending(msgspec.Struct, frozen=True):
     tubes: tuple[str, ...] = ()
     second: int = 0
 
+    def fed(self, shown: OrderFed) -> "Pending":
+        """With one thing more of what it is about."""
+        people = (*self.people, shown.person) if shown.person else self.people
+        tubes = (*self.tubes, shown.tube) if shown.tube else self.tubes
+        return msgspec.structs.replace(self, people=people, tubes=tubes)
+
+    @property
+    def awaits(self) -> Thing | None:
+        """What must be shown next; None: all is there."""
+        needed, there = TAKES[self.do], len(self.people) + len(self.tubes)
+        return needed[there] if there < len(needed) else None
+
 
 class Pair(msgspec.Struct, frozen=True):
     """Waits for the verdict on ``code``, asked for at ``since`` (monotonic ms). ``sure``: the card was there first."""
@@ -119,9 +131,7 @@ class Desk(msgspec.Struct, frozen=True):
     @property
     def awaits(self) -> Thing | None:
         """What is shown next belongs to an order of staff."""
-        if self.order is None:
-            return None
-        return TAKES[self.order.do][len(self.order.people) + len(self.order.tubes)]
+        return self.order.awaits if self.order is not None else None
 
 
 _REFUSED_TUBES = {"twice": Signal.REPEAT, "foreign": Signal.REFUSED, "unexpected": Signal.DENIED}
@@ -219,10 +229,7 @@ def _ordered(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk:
             order = Pending(change.do, change.text, at.mono, second=change.second)
             return _answer(slice_, at, Signal.HELD, order=order)
         case OrderFed() if slice_.order is not None:
-            people = (*slice_.order.people, change.person) if change.person else slice_.order.people
-            tubes = (*slice_.order.tubes, change.tube) if change.tube else slice_.order.tubes
-            order = msgspec.structs.replace(slice_.order, people=people, tubes=tubes)
-            return _answer(slice_, at, Signal.HELD, order=order)
+            return _answer(slice_, at, Signal.HELD, order=slice_.order.fed(change))
         case TubePacked():
             return _answer(slice_, at, Signal.CLOSED if change.full else Signal.ACKNOWLEDGED)
         case PackingRefused():

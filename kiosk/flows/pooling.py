@@ -90,9 +90,13 @@ class Pooling(msgspec.Struct, frozen=True):
         tube = self.home if self.at_home else self.pool
         return apart or tube is None or (not tube.members and tube.kind.size != self.wanted(policy))
 
+    def pool_size(self, policy: Policy) -> int:
+        """People for whom a pool is now."""
+        return self.size or policy.pool_size
+
     def wanted(self, policy: Policy) -> int:
         """People for whom the next tube is."""
-        return policy.household_size if self.at_home else self.size or policy.pool_size
+        return policy.household_size if self.at_home else self.pool_size(policy)
 
 
 def evolve(slice_: Pooling, change: Fact | Note, at: Stamp) -> Pooling:
@@ -179,15 +183,15 @@ def react(site: "Site", item: Event | Fact, at: Stamp) -> Iterator[Fact | Note |
         case StaffOrdered():
             yield from _obeyed(site, item)
         case Started() if (pool := site.pooling.pool) is not None and pool.members:
-            if pool.kind.size != (site.pooling.size or site.setup.policy.pool_size):
+            if pool.kind.size != site.pooling.pool_size(site.setup.policy):
                 yield _closed(site, pool.tube, len(pool.members), pool.kind)
-        case TubeScanned() if takes_tubes(site) and site.pooling.used.get(item.tube) is None:
+        case TubeScanned() if _takes_tubes(site) and site.pooling.used.get(item.tube) is None:
             yield TubeHeld(item.tube)
 
 
-def takes_tubes(site: "Site") -> bool:
+def _takes_tubes(site: "Site") -> bool:
     """A tube that is scanned now is one for the next people."""
-    return site.setup.policy.tube_source == "preprinted" and site.desk.awaits is None and site.custody.packing is None
+    return site.setup.policy.tube_source == "preprinted" and site.unclaimed
 
 
 def _obeyed(site: "Site", order: StaffOrdered) -> Iterator[Fact | Note]:

@@ -154,7 +154,7 @@ def react(site: "Site", item: Event | Fact, at: Stamp) -> Said:
             yield from _taken_back(site, item)
         case StaffOrdered(do=Do.GUARDIAN) if site.desk.guardian is not None:
             yield _child(site, site.desk.guardian, at)
-        case TubeScanned() if site.pooling.used.get(item.tube) and _takes_tubes(site):
+        case TubeScanned() if site.pooling.used.get(item.tube) and site.unclaimed:
             yield Refused(Reason.TUBE_SEEN)
         case Unusable() if not _still_retrying(site.desk, item, at):
             yield Refused(item.reason)
@@ -316,10 +316,6 @@ def _shown_late(site: "Site", code: CodePresented) -> int:
         return owner or site.registration.person(code.holder or b"")
     soon = site.desk.since - site.desk.alone_at <= site.setup.policy.pair_window_s * 1000
     return site.desk.alone if soon else 0
-
-
-def _takes_tubes(site: "Site") -> bool:
-    return site.desk.awaits is None and site.custody.packing is None
 
 
 def _admit(

@@ -130,7 +130,7 @@ def _wanted(site: "Site") -> int:
 
 
 def _pool_size(site: "Site") -> int:
-    return site.pooling.size or site.setup.policy.pool_size
+    return site.pooling.pool_size(site.setup.policy)
 
 
 def evolve(slice_: Release, change: Fact | Note, at: Stamp) -> Release:

@@ -154,9 +154,9 @@ def _fed(site: "Site", shown: OrderFed) -> Iterator[Fact | Note]:
     order, badge = site.desk.order, site.desk.badge
     if order is None or badge is None:
         return
-    people = (*order.people, shown.person) if shown.person else order.people
-    tubes = (*order.tubes, shown.tube) if shown.tube else order.tubes
-    if len(people) + len(tubes) < len(TAKES[order.do]):
-        yield OrderFed(shown.person, shown.tube)
+    order = order.fed(shown)
+    if order.awaits is not None:
+        yield shown
     else:
-        yield StaffOrdered(order.do, badge.badge, badge.role, people, tubes, order.text, badge.supervised, order.second)
+        what = (order.people, order.tubes, order.text)
+        yield StaffOrdered(order.do, badge.badge, badge.role, *what, badge.supervised, order.second)

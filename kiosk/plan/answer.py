@@ -114,7 +114,7 @@ def plan(
         most_waiting=max((minute.all for minute in day.minutes), default=0),
         tubes=dict(sorted(day.opened.items())),
         labels=day.opened.total(),
-        pick_ups=_pick_ups(day, setup.custody or CustodyRules(), hours * 3600),
+        pick_ups=_pick_ups(day, setup.rules, hours * 3600),
         stages=stages,
         bottleneck=max(STAGES, key=lambda name: stages[name].busy),
         assumed=assumed,

@@ -63,9 +63,11 @@ _KEPT_DRIVERS = (
     ),
     *("net/wireless/broadcom", "pinctrl", "power", "pps", "ptp", "pwm", "regulator", "reset", "rtc", "soc", "spi"),
     *("thermal", "tty", "usb", "virtio", "watchdog", "virt", "cpufreq", "char/hw_random", "net/mii.ko.xz", "net/pcs"),
-    *("net/virtio_net.ko.xz", "net/net_failover.ko.xz", "mailbox", "ata", "scsi", "cdrom", "leds", "bcma", "ssb"),
+    *("net/virtio_net.ko.xz", "net/net_failover.ko.xz", "mailbox", "ata", "scsi", "cdrom", "leds", "bcma", "ssb", "media/mc"),
 )
 _KEPT = ("fs", "net", "lib", "crypto", "arch", "block", "security", "kernel", "mm")
+_KEPT_SOUND = ("sound/soundcore.ko.xz", "sound/core", "sound/usb")
+"""Speakers at USB: the one kind that every board can have."""
 _FINISH = """
 # kernel version, units
 tree=/build/root
@@ -116,7 +118,7 @@ def _kernel_modules(source: Path, target: Path) -> None:
     target.mkdir(parents=True)
     for name in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
         shutil.copyfile(source / name, target / name)
-    for name in (*_KEPT, *(f"drivers/{driver}" for driver in _KEPT_DRIVERS)):
+    for name in (*_KEPT, *_KEPT_SOUND, *(f"drivers/{driver}" for driver in _KEPT_DRIVERS)):
         found = source / "kernel" / name
         if found.is_dir():
             shutil.copytree(found, target / "kernel" / name, dirs_exist_ok=True)

@@ -33,7 +33,7 @@ def root(tmp_path: Path) -> Path:
     place = tmp_path / "usr/lib/sysusers.d"
     place.mkdir(parents=True)
     shutil.copyfile(FOLDER / "sysusers.d/kiosk.conf", place / "kiosk.conf")
-    names = ("dialout", "lp", "input", "systemd-journal", "systemd-timesync")
+    names = ("dialout", "lp", "input", "audio", "systemd-journal", "systemd-timesync")
     (place / "base.conf").write_text(
         "u root 0\n" + "".join(f"g {name} -\n" for name in names) + "u systemd-timesync -\n"
     )
@@ -56,6 +56,7 @@ def test_the_kiosks_user_is_the_same_on_every_card(root: Path) -> None:
         "lp",
         "input",
         "gpio",
+        "audio",
     }
 
 

@@ -14,7 +14,8 @@ ARM64 = 183
 """EM_AARCH64 of elf.h."""
 LEAST_LGPIO_BYTES = 50_000
 MODULES = ("kiosk_rpi", "gpio_sim", "usblp", "ftdi_sio", "cp210x", "ch341", "pl2303", "cdc_acm", "usbhid", "uinput")
-MODULES += ("bcm2835_wdt", "rp1_pci", "pinctrl_rp1", "macb", "lan78xx", "smsc95xx", "brcmfmac", "rtc_ds1307", "vfat", "snd_usb_audio")
+MODULES += ("bcm2835_wdt", "rp1_pci", "pinctrl_rp1", "macb", "lan78xx", "smsc95xx", "brcmfmac", "rtc_ds1307", "vfat")
+MODULES += ("snd_usb_audio",)
 _SECRET = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|openssh-key-v1")
 _HISTORY = re.compile(r"(^|/)\.(\w*_history|lesshst|viminfo|wget-hsts)$|(^|/)authorized_keys$")
 _READ_FOR_SECRETS = (

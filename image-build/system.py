@@ -63,7 +63,8 @@ _KEPT_DRIVERS = (
     ),
     *("net/wireless/broadcom", "pinctrl", "power", "pps", "ptp", "pwm", "regulator", "reset", "rtc", "soc", "spi"),
     *("thermal", "tty", "usb", "virtio", "watchdog", "virt", "cpufreq", "char/hw_random", "net/mii.ko.xz", "net/pcs"),
-    *("net/virtio_net.ko.xz", "net/net_failover.ko.xz", "mailbox", "ata", "scsi", "cdrom", "leds", "bcma", "ssb", "media/mc"),
+    *("net/virtio_net.ko.xz", "net/net_failover.ko.xz", "mailbox", "ata", "scsi", "cdrom", "leds", "bcma", "ssb"),
+    "media/mc",  # a USB sound card is one of its devices
 )
 _KEPT = ("fs", "net", "lib", "crypto", "arch", "block", "security", "kernel", "mm")
 _KEPT_SOUND = ("sound/soundcore.ko.xz", "sound/core", "sound/usb")

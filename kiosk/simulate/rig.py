@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -63,8 +64,8 @@ class Rig:
         self.folder = folder
         self.config_path = folder / "kiosk.toml"
         self.labels: list[Image.Image] = []
-        self.kiosk: asyncio.subprocess.Process | None = None
-        self.hub: asyncio.subprocess.Process | None = None
+        self.kiosk: subprocess.Popen[bytes] | None = None
+        self.hub: subprocess.Popen[bytes] | None = None
         self.env = dict(env or {})
         self._command = command
         self._mqtt_port = mqtt_port
@@ -132,8 +133,8 @@ class Rig:
         """Starts the daemon and waits until people may scan. Raises StartError when it ends instead."""
         await self.panel.wait_online(False)
         since = len(self.panel.history)
-        self.kiosk = await self._spawn(*self._command, "run", "--config", str(self.config_path), log="kiosk.log")
-        ended = asyncio.create_task(self.kiosk.wait())
+        self.kiosk = self._spawn(*self._command, "run", "--config", str(self.config_path), log="kiosk.log")
+        ended = asyncio.create_task(exit_of(self.kiosk))
         ready = asyncio.create_task(
             self.panel.wait_for(lambda panel: panel.lamps["stop"] == "off", since=since, within=within)
         )
@@ -158,7 +159,7 @@ class Rig:
     async def start_hub(self) -> None:
         private = str(self.keys / "private.key")
         broker = ("--host", "127.0.0.1", "--port", str(self._mqtt_port))
-        self.hub = await self._spawn(
+        self.hub = self._spawn(
             "-m", "hub", "run", "--db", str(self.hub_db), "--private-key", private, *broker, log="hub.log"
         )
 
@@ -169,10 +170,11 @@ class Rig:
     def hub_db(self) -> Path:
         return self.folder / "hub.db"
 
-    async def _spawn(self, *arguments: str, log: str) -> asyncio.subprocess.Process:
+    def _spawn(self, *arguments: str, log: str) -> subprocess.Popen[bytes]:
+        """In one step that nobody can cancel: none is started that is not known here."""
         with (self.folder / log).open("ab") as output:
-            return await asyncio.create_subprocess_exec(
-                sys.executable, *arguments, stdout=output, stderr=output, env=os.environ | self.env
+            return subprocess.Popen(
+                [sys.executable, *arguments], stdout=output, stderr=output, env=os.environ | self.env
             )
 
     # What a person does -------------------------------------------------------------------------------------------
@@ -237,12 +239,23 @@ def _scanner(config: SerialCode | HidCode | NoDevice) -> SerialScannerSim | HidS
             return None
 
 
-async def _end(process: asyncio.subprocess.Process | None, number: signal.Signals) -> int | None:
+async def _end(process: subprocess.Popen[bytes] | None, number: signal.Signals) -> int | None:
     if process is None:
         return None
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(number)
-    return await process.wait()
+    process.send_signal(number)
+    return await exit_of(process)
+
+
+async def exit_of(process: subprocess.Popen[bytes]) -> int:
+    if process.poll() is None:
+        ended, handle = asyncio.Event(), os.pidfd_open(process.pid)
+        asyncio.get_running_loop().add_reader(handle, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            asyncio.get_running_loop().remove_reader(handle)
+            os.close(handle)
+    return process.wait()
 
 
 def _toml(table: Mapping[str, Any]) -> str:

@@ -57,7 +57,7 @@ class Story:
             except BrokenPipeError:  # nobody reads our lines any more
                 raise
             except (TimeoutError, ConnectionError) as error:
-                alive = self._rig.kiosk is not None and self._rig.kiosk.returncode is None
+                alive = self._rig.kiosk is not None and self._rig.kiosk.poll() is None
                 state = "does not answer" if alive else "is gone"
                 raise StoryError(f"{where}: the kiosk {state} ({type(error).__name__})") from None
             self._scene.look()

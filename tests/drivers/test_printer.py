@@ -189,10 +189,11 @@ async def test_a_printer_that_is_never_done(kind, tmp_path):
 
 @every_language
 async def test_a_printer_that_stalls_within_a_label(kind, tmp_path):
-    async with on_a_tty(kind, tmp_path, timeout_s=0.3) as (sim, desk):
+    """At 300 dpi: of the 12 KB of a label at 203 a pty may hold all."""
+    async with on_a_tty(kind, tmp_path, timeout_s=0.3, dpi=300) as (sim, desk):
         await desk.until_posted(DeviceOnline("printer"))
         sim.stalled = True
-        desk.submit(1)
+        desk.driver.submit(number(1), 1, render(label(1), (50, 30), 300))
         if kind.name == "zpl":  # small enough for the kernel to take it: nobody can tell
             await desk.until_posted(succeeded(1, confirmed=False))
         else:

@@ -11,7 +11,7 @@ from kiosk.events import CodeScanned, ProvisioningShown, Tick, Unusable
 from kiosk.provision import codes
 from kiosk.provision.shown import Shown
 from kiosk.seal import PrivateKeys
-from kiosk.simulate.rig import Rig
+from kiosk.simulate.rig import Rig, exit_of
 from tests.support.provisioning import ID, POST, text
 
 
@@ -65,7 +65,7 @@ async def test_a_kiosk_at_work_takes_them_and_begins_anew(tmp_path: Path) -> Non
         assert request.read_bytes() == codes.seal(text(id=ID), own.sign)
         assert request.stat().st_mode & 0o777 == 0o600
         request.unlink()  # root has done with it
-        assert await asyncio.wait_for(rig.kiosk.wait(), 30) == 0
+        assert await asyncio.wait_for(exit_of(rig.kiosk), 30) == 0
 
 
 async def test_a_strangers_codes_are_refused_at_work(tmp_path: Path) -> None:

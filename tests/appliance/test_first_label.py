@@ -52,12 +52,7 @@ async def test_a_file_on_the_card_makes_a_kiosk_and_ten_people_get_a_tube(site: 
             await site.green(board)
         tube = await labelled(site, 2)
         assert str(TubeNumber.parse(tube)) == tube
-        await site.press_release(board)
-
-        async def released() -> bool:
-            return bool((await status(board))["groups_released"] == 1)
-
-        await until(released, "the group is released")
+        await site.release(board)
         assert (await status(board))["people"] == GROUP
 
         await board.network(up=True)

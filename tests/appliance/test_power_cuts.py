@@ -71,7 +71,7 @@ async def crowd(site: Site, board: Board) -> None:
     while True:
         await site.green(board)
         if len(site.greens) % 10 == 0:
-            await site.press_release(board)
+            await site.release(board)
 
 
 def survived(site: Site, cut: Cut) -> None:

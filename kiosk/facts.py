@@ -94,14 +94,22 @@ class CodeShown(Fact, frozen=True, tag="code-shown"):
     code: Subject
 
 
+class VerdictAsked(Fact, frozen=True, tag="verdict-asked"):
+    """The command post is asked about a code, until it answers."""
+
+    code: Subject
+
+
 class VerdictTaken(Fact, frozen=True, tag="verdict-taken"):
-    """The command post answered about a code when the desk had decided without it. ``person``: whom it was shown for, 0
-    for nobody; ``holder``: digest of whose it is, where that is known."""
+    """The command post answered about a code. ``person``: whom it was shown for, 0 for nobody; ``holder``: digest of
+    whose it is, where that is known. ``in_time``: whoever showed it was still at the desk, and what the desk decided is
+    a fact of its own."""
 
     code: bytes
     colour: Colour
     holder: bytes = b""
     person: int = 0
+    in_time: bool = False
 
 
 class ContactGiven(Fact, frozen=True, tag="contact-given"):
@@ -398,6 +406,7 @@ AnyFact = (
     | Registered
     | Refused
     | CodeShown
+    | VerdictAsked
     | VerdictTaken
     | ContactGiven
     | PaperCardMade

@@ -44,6 +44,7 @@ from kiosk.flows.reporting import Reporting
 from kiosk.flows.rounds import Rounds
 from kiosk.flows.staff import Staff
 from kiosk.flows.stock import Stock
+from kiosk.flows.verdicts import Verdicts
 from kiosk.flows.visits import Visits
 
 FLOWS = (
@@ -68,7 +69,7 @@ FLOWS = (
 """In the order of the data path: each hears what the ones before it said in the same step. An incident goes first;
 staff come behind those who must not take for a resident what is shown for an order."""
 
-SCHEMA = 3
+SCHEMA = 4
 """Of the snapshot. Raised when a slice changes its shape; an old snapshot is then folded anew."""
 
 
@@ -140,6 +141,7 @@ class Site(msgspec.Struct, frozen=True):
     stock: Stock = Stock()
     reporting: Reporting = Reporting()
     commands: Commands = Commands()
+    verdicts: Verdicts = Verdicts()
     desk: Desk = Desk()
 
     @property
@@ -171,6 +173,7 @@ class Site(msgspec.Struct, frozen=True):
                 self.stock,
                 self.reporting,
                 self.commands,
+                self.verdicts,
             )
         )
 
@@ -196,6 +199,7 @@ _Slices = tuple[
     Stock,
     Reporting,
     Commands,
+    Verdicts,
 ]
 
 
@@ -224,6 +228,7 @@ def fold(site: Site, change: Fact | Note, at: Stamp) -> Site:
         stock.evolve(site.stock, change, at),
         reporting.evolve(site.reporting, change, at),
         commands.evolve(site.commands, change),
+        verdicts.evolve(site.verdicts, change),
         desk.evolve(site.desk, change, at),
     )
 
@@ -250,6 +255,7 @@ def resume(site: Site) -> Iterator[Order]:
     """After a start: what was decided before and is not done."""
     yield from labelling.resume(site)
     yield from commands.resume(site)
+    yield from verdicts.resume(site)
 
 
 def refold(site: Site, entries: Iterable[tuple[int, Entry]]) -> Site:

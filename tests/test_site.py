@@ -59,6 +59,7 @@ def durable(site: Site) -> tuple[Any, ...]:
         site.stock,
         site.reporting,
         site.commands,
+        site.verdicts,
     )
 
 
@@ -105,6 +106,7 @@ def a_day() -> Story:
     story.printed(1)
     story.paper_out()
     story.unusable(Reason.UNREADABLE)
+    story.opaque("asked")
     story.card("waits")
     return story
 

@@ -11,10 +11,11 @@ from hub import verdicts as table
 from hub.store import Store
 from hub.verdicts import VerdictsError
 from kiosk import frames, seal, verdicts
-from kiosk.config import Mqtt
+from kiosk.config import Mqtt, Policy
 from kiosk.domain import Colour, Stamp, Subject, Trouble
-from kiosk.facts import Entry, IncidentRaised
+from kiosk.facts import AskVerdict, Entry, IncidentRaised, VerdictAsked
 from kiosk.people import person
+from kiosk.site import Setup, Site, refold, resume
 from kiosk.uplink import Uplink, repeats
 from kiosk.uplink.questions import Questions
 from kiosk.uplink.repeats import LONGEST_S, MOST, Repeats
@@ -164,7 +165,7 @@ async def test_the_command_post_answers_out_of_its_table(
     asking = Asking(Rows(), broker.port)
     with Client(broker.port, "#") as client, hub(db, broker.port):
         async with running(asking.uplink) as uplink:
-            await until(lambda: any(topic.endswith("/ack") or uplink.connected for topic, _ in client.heard))
+            await until(lambda: any(topic.endswith("/ack") for topic, _ in client.heard), "the post knows the kiosk")
             uplink.ask(code(text))
             await until(lambda: asking.heard)
     assert asking.heard == [(code(text).digest, verdict)]
@@ -201,6 +202,27 @@ async def test_a_question_nobody_answered_is_asked_again(
             with hub(db, broker.port):
                 await until(lambda: asking.heard)
     assert len({data for _, data in client.heard}) == 1
+
+
+async def test_what_was_unanswered_before_a_start_is_asked_anew_and_answered(broker: Mosquitto, db: Path) -> None:
+    asked = code("QC:red-2")
+    before, after = Asking(Rows(), broker.port), Asking(Rows(), broker.port)
+    with Client(broker.port, "kiosk/v1/+/+/ask", "kiosk/v1/+/+/answer") as client:
+        async with running(before.uplink) as uplink:
+            uplink.ask(asked)
+            await until(lambda: client.heard)
+        told = refold(Site(Setup(SITE, NUMBER, Policy())), [(1, Entry(1, Stamp(1, 1), VerdictAsked(asked)))])
+        with hub(db, broker.port):
+            async with running(after.uplink) as uplink:
+                for order in resume(told):
+                    assert isinstance(order, AskVerdict)
+                    uplink.ask(order.code)
+                await until(lambda: after.heard)
+    assert after.heard == [(asked.digest, Verdict(Colour.RED, person(2).number))]
+    assert before.heard == []
+    first, again = (verdicts.peek_question(data) for topic, data in client.heard if topic.endswith("/ask"))
+    assert first.box == again.box
+    assert (first.id, first.key) != (again.id, again.key)
 
 
 def test_an_answer_serves_once_and_only_its_own_question() -> None:

@@ -57,7 +57,7 @@ def react(site: "Site", item: Event | Fact, at: Stamp) -> Iterator[Fact | Note |
             yield from _code(site, item.colour, item.subject.digest, card, item.subject)
         case VerdictArrived() if item.colour in _ALARMING:
             yield from _judged(site, item)
-        case VerdictTaken(person=0) if item.colour in _ALARMING:
+        case VerdictTaken(person=0, in_time=False) if item.colour in _ALARMING:
             yield from _code(site, item.colour, item.code)
         case Withdrawn():
             yield IncidentRaised(site.incidents.raised + 1, Trouble(item.reason.value), person=item.person)

@@ -111,7 +111,7 @@ def evolve(slice_: Registration, change: Fact | Note) -> Registration:
             if change.sure and change.digest and change.reason in BARRING.values():
                 return _barred(replace(slice_, refused=refused), change.digest, Colour(change.reason.value))
             return replace(slice_, refused=refused)
-        case VerdictTaken() if change.holder and change.colour in BARRING:
+        case VerdictTaken(in_time=False) if change.holder and change.colour in BARRING:
             return _barred(slice_, change.holder, change.colour)
         case Withdrawn():
             return replace(slice_, withdrawn=slice_.withdrawn | {change.person: Colour(change.reason.value)})
@@ -150,7 +150,7 @@ def react(site: "Site", item: Event | Fact, at: Stamp) -> Said:
             yield from _judged(site, item, at)
         case NumberClaimed():
             yield NumberHeard(item.taken)
-        case VerdictTaken() if item.colour in BARRING:
+        case VerdictTaken(in_time=False) if item.colour in BARRING:
             yield from _taken_back(site, item)
         case StaffOrdered(do=Do.GUARDIAN) if site.desk.guardian is not None:
             yield _child(site, site.desk.guardian, at)

@@ -1,4 +1,5 @@
-"""What the command post is asked about codes and has not answered. In RAM only: after a restart it answers nobody."""
+"""What the command post is asked about codes and has not answered. In RAM only: after a restart the journal tells what
+to ask anew, and an answer to a question of before finds nobody."""
 
 import secrets
 from typing import NamedTuple

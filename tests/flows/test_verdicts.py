@@ -10,12 +10,17 @@ from kiosk.facts import (
     Refused,
     Registered,
     Unbound,
+    VerdictAsked,
     VerdictTaken,
     Withdrawn,
 )
+from kiosk.flows import verdicts
+from kiosk.site import resume
+from kiosk.uplink import repeats
 from tests.support.desk_story import Story, digest, person, subject
 
 CODE = digest("opaque code Li")
+ASKED = VerdictAsked(subject("opaque code Li"))
 
 
 def asked(story: Story) -> list[bytes]:
@@ -65,7 +70,7 @@ def test_the_person_is_held_until_green_comes(card_first: bool, mode: str) -> No
     story = Story(health_code=mode)
     if card_first:
         story.card("Li")
-        assert story.opaque("Li") == []
+        assert story.opaque("Li") == [ASKED]
     else:
         story.opaque("Li")
         assert story.card("Li") == []
@@ -80,7 +85,7 @@ def test_a_code_that_was_judged_before_the_card_came_waits_for_nothing() -> None
     story = Story()
     story.opaque("Li")
     story.tick(4)
-    assert story.verdict("green", "Li") == []
+    assert story.verdict("green", "Li") == [VerdictTaken(CODE, Colour.GREEN, in_time=True)]
     story.card("Li")
     assert one(story).colour is Colour.GREEN
 
@@ -144,7 +149,7 @@ def test_a_repeat_is_told_at_once() -> None:
 
 def test_a_desk_without_a_card_reader_waits_for_the_verdict_alone() -> None:
     story = Story(reads_cards=False)
-    assert story.opaque("Li") == []
+    assert story.opaque("Li") == [ASKED]
     story.verdict("green", "Li", holder="Li")
     assert (one(story).source, one(story).subject.digest) == ("code", person("Li"))
     assert one(story).code == subject("opaque code Li")
@@ -157,7 +162,8 @@ def test_somebody_else_s_code_is_refused() -> None:
     story = Story()
     story.card("Li")
     story.opaque("Li")
-    assert story.verdict("green", "Li", holder="Wang") == [Refused(Reason.MISMATCH, person("Li"))]
+    answer = VerdictTaken(CODE, Colour.GREEN, person("Wang"), in_time=True)
+    assert story.verdict("green", "Li", holder="Wang") == [answer, Refused(Reason.MISMATCH, person("Li"))]
     story.tick(10)
     story.both("Wang")
     assert [fact.subject.digest for fact in story.told(Registered)] == [person("Wang")]
@@ -168,9 +174,10 @@ def test_red_and_yellow_in_time_bind_nobody_and_raise_the_alarm(colour: str) -> 
     story = Story()
     story.card("Li")
     story.opaque("Li")
-    raised, refused = story.verdict(colour, "Li", holder="Li")
+    raised, taken, refused = story.verdict(colour, "Li", holder="Li")
     shown = (subject("person Li"), subject("opaque code Li"))
     assert raised == IncidentRaised(1, Trouble(colour), CODE, *shown)
+    assert taken == VerdictTaken(CODE, Colour(colour), person("Li"), in_time=True)
     assert refused == Refused(Reason(colour), person("Li"), *shown, sure=True)
     story.tick(10)
     story.alone("Li")
@@ -180,7 +187,10 @@ def test_red_and_yellow_in_time_bind_nobody_and_raise_the_alarm(colour: str) -> 
 def test_red_for_a_code_that_waits_for_its_card() -> None:
     story = Story()
     story.opaque("Li")
-    assert story.verdict("red", "Li") == [IncidentRaised(1, Trouble.RED, CODE, None, subject("opaque code Li"))]
+    assert story.verdict("red", "Li") == [
+        IncidentRaised(1, Trouble.RED, CODE, None, subject("opaque code Li")),
+        VerdictTaken(CODE, Colour.RED, in_time=True),
+    ]
     story.card("Li")
     assert story.refusals == [Reason.RED]
 
@@ -263,6 +273,82 @@ def test_a_late_answer_finds_its_person_after_a_restart() -> None:
     story.restart(reboot=True)
     story.verdict("red", "Li")
     assert story.told(Withdrawn) == [Withdrawn(1, Reason.RED, late=True)]
+
+
+# Over a restart -------------------------------------------------------------------------------------------------------
+
+
+def asked_at_start(story: Story) -> list[bytes]:
+    return [order.code.digest for order in resume(story.site) if isinstance(order, AskVerdict)]
+
+
+@pytest.mark.parametrize("reboot", [False, True])
+@pytest.mark.parametrize("colour", ["red", "yellow"])
+def test_killed_before_the_desk_decided_it_is_asked_again_and_its_red_is_an_incident(colour: str, reboot: bool) -> None:
+    story = Story()
+    story.card("Li")
+    story.opaque("Li")
+    story.restart(reboot=reboot)
+    assert story.people == 0
+    assert asked_at_start(story) == [CODE]
+    assert story.verdict(colour, "Li", holder="Li")[-1] == IncidentRaised(1, Trouble(colour), CODE)
+    assert asked_at_start(story) == []
+    story.alone("Li")
+    assert story.refusals == [Reason(colour)]
+
+
+@pytest.mark.parametrize("policy", ["flag", "single", "refuse"])
+def test_killed_after_nobody_answered_it_is_asked_again(policy: str) -> None:
+    story = Story(unknown_code=policy)
+    story.card("Li")
+    story.opaque("Li")
+    story.tick(5)
+    story.restart()
+    assert asked_at_start(story) == [CODE]
+    story.verdict("red", "Li", holder="Li")
+    assert [fact.kind for fact in story.told(IncidentRaised)] == [Trouble.RED]
+    assert [fact.person for fact in story.told(Withdrawn)] == [fact.person for fact in story.told(Registered)]
+
+
+def test_what_is_asked_at_a_start_is_sealed_as_it_is_in_the_facts() -> None:
+    story = Story()
+    story.opaque("Li")
+    story.restart()
+    assert [order for order in resume(story.site) if isinstance(order, AskVerdict)] == [AskVerdict(ASKED.code)]
+
+
+@pytest.mark.parametrize("colour", ["green", "red", "unknown"])
+@pytest.mark.parametrize("in_time", [True, False])
+def test_what_was_answered_is_not_asked_again(colour: str, in_time: bool) -> None:
+    story = Story()
+    story.card("Li")
+    story.opaque("Li")
+    story.tick(1 if in_time else 5)
+    story.verdict(colour, "Li", holder="Li")
+    assert [fact.in_time for fact in story.told(VerdictTaken)] == [in_time]
+    raised = len(story.told(IncidentRaised))
+    story.restart()
+    assert asked_at_start(story) == []
+    assert len(story.told(IncidentRaised)) == raised == (colour == "red")
+
+
+def test_a_code_that_is_shown_again_unanswered_is_asked_again_and_written_once() -> None:
+    story = Story()
+    story.opaque("Li")
+    story.tick(30)
+    story.restart()
+    story.opaque("Li")
+    assert asked(story) == [CODE, CODE]
+    assert story.told(VerdictAsked) == [ASKED]
+
+
+def test_old_questions_give_way() -> None:
+    assert verdicts.MOST <= repeats.MOST, "nothing that a start asks pushes out what it asks"
+    story = Story(health_code="required")
+    for number in range(verdicts.MOST + 2):
+        story.opaque(number)
+        story.tick(11)
+    assert asked_at_start(story) == [digest(f"opaque code {number}") for number in range(2, verdicts.MOST + 2)]
 
 
 # Red wins -------------------------------------------------------------------------------------------------------------

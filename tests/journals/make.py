@@ -29,7 +29,7 @@ from tests.support.desk_story import KIOSK, SITE, Story, person, subject
 FOLDER = Path(__file__).parent
 POLICY = {"pool_size": 5, "group_size": 5, "unknown_code": "single"}
 LEFT_IN_WAL = 5
-NAME = f"format-{FORMAT}.{ENTRY_VERSION}"
+NAME = f"format-{FORMAT}.{ENTRY_VERSION}.2"
 
 
 def tell() -> Story:
@@ -102,6 +102,7 @@ def staff_at_work(day: Story) -> None:
     day.setup = day.setup | {"key_from_badge": True}
     day.restart()
     day.badge(key=bytes(range(32)))
+    day.opaque(31)
     day.tick(12 * 3600)
 
 
@@ -122,6 +123,7 @@ def summary(site: Site) -> dict[str, object]:
         "released": release.released,
         "incidents": sorted(site.incidents.open),
         **({"commands": commands} if commands else {}),
+        **({"codes asked": len(site.verdicts.asked)} if site.verdicts.asked else {}),
     }
 
 

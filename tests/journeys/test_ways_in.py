@@ -1,11 +1,14 @@
 """Verdicts of the command post, and ways in for those without a phone or a card, at a kiosk that works."""
 
 import asyncio
+import signal
 from pathlib import Path
 
+import pytest
+
 from hub.cli import main as hub_command
-from kiosk.domain import Do, Field, Role
-from kiosk.facts import ContactGiven, IncidentRaised, Registered
+from kiosk.domain import Colour, Do, Field, Role
+from kiosk.facts import ContactGiven, IncidentRaised, Registered, VerdictAsked, VerdictTaken, Withdrawn
 from kiosk.people import person
 from kiosk.simulate.rig import WAITING
 from tests.support.post import Client
@@ -52,6 +55,34 @@ async def test_the_command_post_says_what_colour_a_code_has_and_whose_it_is(tmp_
     log = (tmp_path / "kiosk" / "kiosk.log").read_text("utf-8") + (tmp_path / "kiosk" / "hub.log").read_text("utf-8")
     for secret in ("HC3:two", person(2).number):
         assert secret not in log
+
+
+@pytest.mark.parametrize(("verdict_s", "people"), [(20.0, 0), (0.5, 1)], ids=["still at the desk", "registered"])
+async def test_a_code_asked_about_before_a_kill_is_asked_about_after_it(
+    tmp_path: Path, verdict_s: float, people: int
+) -> None:
+    async with open_site(tmp_path / "kiosk", line=True, verdict_s=verdict_s) as day:
+        await day.all_is_at_the_command_post()
+        assert day.rig.hub is not None
+        day.rig.hub.send_signal(signal.SIGSTOP)
+        async with day.rig.presented(person(1), "HC3:late") as answer:
+            await until(lambda: day.told(VerdictAsked), "it is asked")
+            if people:
+                assert (await answer).buzzer == "flagged"
+            await day.rig.kill()
+        await day.rig.stop_hub(signal.SIGKILL)
+        assert (day.people, day.told(VerdictTaken), day.incidents) == (people, [], [])
+        for file in (path for path in (tmp_path / "kiosk" / "data").rglob("*") if path.is_file()):
+            assert b"HC3:late" not in file.read_bytes()
+
+        await known(day, f"HC3:late,red,{person(1).number}")
+        await day.rig.start_hub()
+        await day.rig.start()
+        await day.lamp("alarm", "blink")
+        assert day.incidents == ["red"]
+        assert [(fact.colour, fact.person) for fact in day.told(VerdictTaken)] == [(Colour.RED, people)]
+        assert [(fact.person, fact.late) for fact in day.told(Withdrawn)] == [(1, True)] * people
+        assert (await day.all_is_at_the_command_post()).incidents == 1
 
 
 async def test_an_incident_that_waited_at_a_kill_goes_up_first_after_the_restart(tmp_path: Path) -> None:

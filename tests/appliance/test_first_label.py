@@ -1,8 +1,10 @@
 """From a card that was just written to the first label, a group of ten, and the command post's books."""
 
+import contextlib
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 import zxingcpp
 
@@ -12,9 +14,10 @@ from kiosk.tube import TubeNumber
 from tests.appliance.board import Board
 from tests.appliance.card import TECHNICIAN
 from tests.appliance.site import FAULT, GO, SECRET, STOP, Site, status
-from tests.support.vm import until
+from tests.support.vm import VmError, until
 
 GROUP = 10
+SCANS, SCAN_SEEN_S = 5, 120.0
 
 
 async def labelled(site: Site, count: int) -> str:
@@ -26,6 +29,21 @@ async def labelled(site: Site, count: int) -> str:
     await until(out, f"label {count}", within=900)
     codes = zxingcpp.read_barcodes(site.labels[count - 1])
     return codes[0].text if codes else ""
+
+
+async def show(board: Board, codes: Sequence[str]) -> None:
+    """Scans provisioning codes until they are taken: one of which a busy board lost a key has to be scanned again."""
+
+    async def taken() -> bool:
+        return await board.shell("systemctl is-active kiosk-provision-wait.service || true") != "active"
+
+    for _ in range(SCANS):
+        for code in codes:
+            await board.scan(code)
+        with contextlib.suppress(VmError):
+            await until(taken, "the codes are taken", within=SCAN_SEEN_S)
+            return
+    raise VmError(f"scanned {SCANS} times and not taken")
 
 
 async def failed_units(board: Board) -> str:
@@ -84,13 +102,7 @@ async def test_a_wrong_file_is_told_on_the_card_and_a_code_makes_it_good(site: S
         assert await board.lamp(STOP)
         assert not await board.lamp(GO)
         assert await failed_units(board) == ""
-        for code in right.codes:
-            await board.scan(code)
-
-        async def taken() -> bool:
-            return await board.shell("systemctl is-active kiosk-provision-wait.service || true") != "active"
-
-        await until(taken, "the codes are taken", within=900)
+        await show(board, right.codes)
         await site.accepting(board)
         assert (await labelled(site, 1)).startswith("KE1:")
         await board.shell("sync")

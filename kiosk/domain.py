@@ -21,7 +21,7 @@ class DocumentKind(StrEnum):
     PERMIT = "permit"  # residence permit for Hong Kong, Macao and Taiwan residents, flag J
     FOREIGNER_2017 = "foreigner-2017"  # permanent residence card, 15 characters, flag I
     FOREIGNER_2023 = "foreigner-2023"  # permanent residence card, 18 digits from 9, flag Y
-    PASSPORT = "passport"  # its machine-readable zone, ICAO 9303 TD3
+    PASSPORT = "passport"  # or another travel document, by its machine-readable zone, ICAO 9303
     PAPER = "paper"  # a code card of paper that a kiosk has made, without any name (F7)
 
 
@@ -152,6 +152,34 @@ class Listed(msgspec.Struct, frozen=True, omit_defaults=True):
     def hint(self) -> bool:
         """The desk is to know something of this person: they are accepted, and not with plain green."""
         return self.early or not self.slot or not self.here or self.hold
+
+
+class Covered(msgspec.Struct, frozen=True, array_like=True):
+    """How many people are on a roster, have come, and are away and have not come."""
+
+    total: int
+    came: int
+    away: int
+
+    @property
+    def missing(self) -> int:
+        return self.total - self.came - self.away
+
+    @property
+    def percent(self) -> int:
+        """Of those who are not away, rounded down: 100 only when nobody is missing (rule P1)."""
+        expected = self.total - self.away
+        return 100 * self.came // expected if expected else 100
+
+
+class Coverage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who of a roster has come to this kiosk, in numbers alone (rules P1, R7). ``roster``: when it was made, ms since
+    1970 UTC; ``places``: in the order of the roster, without those at which nobody is expected here; empty where they
+    are too many to be buildings."""
+
+    roster: int
+    all: Covered
+    places: tuple[Covered, ...] = ()
 
 
 class Specimen(StrEnum):

@@ -63,7 +63,7 @@ class BadPaperCard(Scan, frozen=True):
 
 
 class Passport(Scan, frozen=True):
-    """The machine-readable zone of one, not yet checked."""
+    """The machine-readable zone of one, or of another travel document, not yet checked."""
 
     zone: str
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from typing import Never, Protocol
 
 from kiosk.drivers.base import Post
+from kiosk.drivers.zone_lines import ZoneLines
 from kiosk.events import CodeFailed, Event
 
 log = logging.getLogger(__name__)
@@ -34,17 +36,24 @@ async def read_codes(name: str, source: Source, codec: Codec, silence_s: float, 
 
     ``silence_s``: a code that has begun is told of silence after this time without a byte.
     """
-    said = ""
+    said, zone = "", ZoneLines()
     while True:
         try:
-            async with asyncio.timeout(silence_s if codec.pending else None):
+            async with asyncio.timeout(silence_s if codec.pending else zone.waits(time.monotonic())):
                 data = await source.read()
         except TimeoutError:
             data = source.read_now()  # this process may have been late, and not the scanner
-        for event in codec.feed(data) if data else codec.idle():
+        for event in _whole(codec.feed(data) if data else codec.idle(), zone):
             why = event.why if isinstance(event, CodeFailed) else ""
             if why and why != said:
                 log.warning("%s: refused: %s", name, why)
             said = why
             post(event)
             await asyncio.sleep(PACE_S)
+
+
+def _whole(events: Sequence[Event], zone: ZoneLines) -> Iterator[Event]:
+    now = time.monotonic()
+    for event in events:
+        yield from zone.feed(event, now)
+    yield from zone.idle(now)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hub.cli import main as hub_command
-from kiosk.domain import Colour, Do, Field, Role
+from kiosk.domain import Colour, Do, DocumentKind, Field, Role
 from kiosk.facts import ContactGiven, IncidentRaised, Registered, VerdictAsked, VerdictTaken, Withdrawn
 from kiosk.people import person
 from kiosk.simulate.rig import WAITING
@@ -134,4 +134,19 @@ async def test_without_card_and_phone(tmp_path: Path) -> None:
         assert again.missing == (Field.NAME,)
     log = (folder / "kiosk.log").read_text("utf-8")
     for secret in (number, phone, card):
+        assert secret not in log
+
+
+async def test_a_passport_whose_lines_the_scanner_sends_one_by_one(tmp_path: Path) -> None:
+    first, second = "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10"
+    async with open_site(tmp_path / "kiosk") as day:
+        await day.rig.scanner.scan(first)
+        assert await day.only_a_code(second) == "accepted"
+        assert [(fact.document, fact.source) for fact in day.told(Registered)] == [(DocumentKind.PASSPORT, "card")]
+        await day.rig.scanner.scan(first)
+        assert await day.only_a_code("foreign") == "retry"
+        assert await day.only_a_code(second) == "retry"
+        assert day.people == 1
+    log = (tmp_path / "kiosk" / "kiosk.log").read_text("utf-8")
+    for secret in ("ERIKSSON", "L898902", "740812"):
         assert secret not in log

@@ -250,7 +250,7 @@ class Kiosk:
 
     async def _tick(self) -> None:
         while True:
-            self._runner.post(Tick())
+            self._runner.post(Tick(self._roster.covered))
             self._refresh()
             await asyncio.sleep(TICK_S)
 

@@ -3,7 +3,20 @@ and only that reaches the flows: personal data in clear ends there."""
 
 import msgspec
 
-from kiosk.domain import Colour, Do, DocumentKind, Drilled, Field, Listed, Person, Private, Reason, Role, Subject
+from kiosk.domain import (
+    Colour,
+    Coverage,
+    Do,
+    DocumentKind,
+    Drilled,
+    Field,
+    Listed,
+    Person,
+    Private,
+    Reason,
+    Role,
+    Subject,
+)
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -80,7 +93,9 @@ class RoundRequested(Event, frozen=True):
 
 
 class Tick(Event, frozen=True):
-    """Time went on; posted a few times a second."""
+    """Time went on; posted a few times a second. ``coverage``: of the roster in use, as counted last."""
+
+    coverage: Coverage | None = None
 
 
 class PowerOn(Event, frozen=True):

@@ -9,6 +9,7 @@ import msgspec
 from kiosk.domain import (
     Category,
     Colour,
+    Coverage,
     Do,
     DocumentKind,
     Field,
@@ -349,7 +350,8 @@ class ManifestClosed(Fact, frozen=True, tag="manifest-closed"):
 
 class DayReported(Fact, frozen=True, tag="day-reported"):
     """The figures of a day (rule D1), as `kiosk.figures` counts them. ``day``: since 1970-01-01, local; ``trusted``:
-    the clock could be believed all day; ``late``: the day was over before they were told."""
+    the clock could be believed all day; ``late``: the day was over before they were told; ``coverage``: of the roster
+    in use then."""
 
     day: int
     counts: dict[str, int]
@@ -357,6 +359,7 @@ class DayReported(Fact, frozen=True, tag="day-reported"):
     pace: dict[int, int] = {}
     trusted: bool = True
     late: bool = False
+    coverage: Coverage | None = None
 
 
 class TubeLost(Fact, frozen=True, tag="tube-lost"):
@@ -440,6 +443,8 @@ AnyFact = (
 )
 
 
+JOURNAL_FORMAT = 2
+"""Of the file that holds the facts; an older program does not open a newer one."""
 ENTRY_VERSION = 1
 """Raised when an old program must not read what this one writes; it then refuses the whole journal."""
 

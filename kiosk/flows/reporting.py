@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kiosk.domain import Stamp
+from kiosk.domain import Coverage, Stamp
 from kiosk.events import Event, Tick
 from kiosk.facts import DayReported, Fact, Note, Order
 from kiosk.figures import Figures, Tally, tally
@@ -54,20 +54,20 @@ def react(site: "Site", item: Event | Fact, at: Stamp) -> Iterator[Fact | Note |
     now = site.reporting
     today = now.tally.today
     if now.over is not None:
-        yield _reported(now, now.over, late=True)
+        yield _reported(now, now.over, item.coverage, late=True)
     elif not today.counts or _is_reported(now, today):
         return
     elif at.day != today.day:
-        yield _reported(now, today, late=True)
+        yield _reported(now, today, item.coverage, late=True)
     elif (at.wall // 1000 + at.zone) % 86_400 >= report_at * 60 and now.day != today.day:
-        yield _reported(now, today, late=False)
+        yield _reported(now, today, item.coverage, late=False)
 
 
 def _is_reported(now: Reporting, figures: Figures) -> bool:
     return now.day == figures.day and now.counts == figures.counts
 
 
-def _reported(now: Reporting, figures: Figures, *, late: bool) -> DayReported:
+def _reported(now: Reporting, figures: Figures, coverage: Coverage | None, *, late: bool) -> DayReported:
     """``late``: the day is over; who was reported in time is not late with what came after."""
     return DayReported(
         day=figures.day,
@@ -76,4 +76,5 @@ def _reported(now: Reporting, figures: Figures, *, late: bool) -> DayReported:
         pace=figures.pace,
         trusted=figures.trusted,
         late=late and now.day != figures.day,
+        coverage=coverage,
     )

@@ -1,11 +1,12 @@
 """The figures of a day as tables with names, Chinese first."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 import msgspec
 
+from kiosk.domain import Covered
 from kiosk.figures import QUARTER_S, Figures
 from kiosk.reports.due import NAMES
 from kiosk.reports.xlsx import Cell, Rows
@@ -41,10 +42,13 @@ _COUNTS = {
     "incidents": "事件 incidents",
 }
 
+_PLACE = ("序号 place", "应到 on it", "已到 came", "外出 away", "未到 missing")
+
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """``here``: tubes that are closed and not handed over (R6); ``left``: stock, as far as staff have counted it, and
-    ``minutes`` for which it does, by item; ``coverage``: of the roster, as the status has it, None without."""
+    ``minutes`` for which it does, by item; ``coverage``: of the roster, as the status has it, None without;
+    ``places``: the same of each of its places, in its order, as the day was reported."""
 
     site: str
     kiosk: int
@@ -54,6 +58,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     left: dict[str, int] = {}
     minutes: dict[str, int] = {}
     coverage: dict[str, Any] | None = None
+    places: tuple[Covered, ...] = ()
 
     @property
     def date(self) -> str:
@@ -66,12 +71,15 @@ def date_of(day: int) -> str:
 
 
 def sheets(report: Report) -> dict[str, Rows]:
-    """Sheet name to rows: the day, its details, its course."""
-    return {
+    """Sheet name to rows: the day, its details, its course, and where a roster is in use, the places of that."""
+    told: dict[str, Rows] = {
         "日报 day": [("", report.date), *summary(report)],
         "明细 details": [("项目 item", "内容 what", "数量 count"), *_details(report.figures)],
         "进度 course": [("时间 from", "登记人数 registered"), *_course(report.figures)],
     }
+    if report.places:
+        told["花名册 roster"] = [_PLACE, *_places(report.places)]
+    return told
 
 
 def summary(report: Report) -> Iterator[tuple[str, Cell]]:
@@ -98,6 +106,11 @@ def summary(report: Report) -> Iterator[tuple[str, Cell]]:
             yield f"可用分钟 {NAMES[item]}, min left", report.minutes[item]
     for name, value in (report.coverage or {}).items():
         yield f"花名册 roster {name}", value
+
+
+def _places(places: Sequence[Covered]) -> Iterator[tuple[int, ...]]:
+    for number, each in enumerate(places, 1):
+        yield number, each.total, each.came, each.away, each.missing
 
 
 def _details(day: Figures) -> Iterator[tuple[str, str, int]]:

@@ -9,6 +9,7 @@ from nacl.public import PublicKey
 from nacl.signing import SigningKey
 
 from kiosk.clock import Clock
+from kiosk.domain import Coverage
 from kiosk.flows.registration import Registration
 from kiosk.roster import codec
 from kiosk.roster.entry import Entry, RosterError
@@ -23,6 +24,8 @@ PIECE = 8192
 """Bytes in one request; base64 and the rest of its line come on top."""
 EVERY_MS = 5000
 """Coverage is counted no oftener."""
+MAX_PLACES = 500
+"""Of a report; more are households, not buildings."""
 
 
 class Piece(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -144,6 +147,14 @@ class Clerk:
     def progress(self) -> dict[str, Any] | None:
         """For the status; None without a roster."""
         return _told(total(self.counts)) if self.counts else None
+
+    @property
+    def covered(self) -> Coverage | None:
+        """For the report of the day; None without a roster."""
+        if not self.counts:
+            return None
+        places = tuple(count.covered for count in self.counts)
+        return Coverage(self.made, total(self.counts).covered, places if len(places) <= MAX_PLACES else ())
 
     @property
     def issues(self) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from nacl.signing import VerifyKey
 
 from kiosk import files
-from kiosk.domain import Category, Listed, Stamp, Trust
+from kiosk.domain import Category, Covered, Listed, Stamp, Trust
 from kiosk.roster import codec
 from kiosk.roster.codec import RECORD, Header, Record
 from kiosk.roster.entry import RosterError
@@ -61,14 +61,16 @@ class Count(NamedTuple):
     away: int
 
     @property
+    def covered(self) -> Covered:
+        return Covered(self.total, self.done, self.away)
+
+    @property
     def missing(self) -> int:
-        return self.total - self.done - self.away
+        return self.covered.missing
 
     @property
     def percent(self) -> int:
-        """Of those who are not away, rounded down: 100 only when nobody is missing (rule P1)."""
-        expected = self.total - self.away
-        return 100 * self.done // expected if expected else 100
+        return self.covered.percent
 
 
 class Roster(NamedTuple):

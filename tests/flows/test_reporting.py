@@ -1,6 +1,7 @@
 """The day's figures go up by 24:00 (rule D1)."""
 
-from kiosk.domain import Trust
+from kiosk.domain import Coverage, Covered, Trust
+from kiosk.events import Tick
 from kiosk.facts import DayReported, Fact
 from tests.support.desk_story import DAY_S, NOON, Story
 
@@ -25,6 +26,16 @@ def test_they_go_up_once_at_the_time_that_is_configured() -> None:
     assert (told.counts["registered"], told.counts["tubes.5"]) == (7, 1)
     assert not reports(desk.tick(600))
     assert not reports(desk.tick(HOUR))
+
+
+def test_how_many_of_the_roster_came_goes_with_them() -> None:
+    desk = story()
+    desk.crowd(*range(3))
+    assert [fact.coverage for fact in reports(desk.tick(11.6 * HOUR))] == [None]
+    desk.crowd(*range(10, 12))
+    desk.wall += HOUR * 1000
+    coverage = Coverage(1_640_000_000_000, Covered(20, 5, 1), (Covered(12, 5, 0), Covered(8, 0, 1)))
+    assert [fact.coverage for fact in reports(desk.happens(Tick(coverage)))] == [coverage]
 
 
 def test_what_came_after_goes_up_when_the_day_is_over() -> None:

@@ -10,6 +10,8 @@ from nacl.signing import SigningKey
 
 from hub.cli import main
 from hub.store import Store
+from kiosk.domain import Coverage, Covered
+from kiosk.events import Tick
 from kiosk.export import export
 from tests.support.desk_story import Story
 from tests.support.post import PRIVATE, Rows
@@ -25,13 +27,14 @@ def kiosk(folder: Path, number: int, story: Story) -> None:
     export(rows, SigningKey(bytes([number]) * 32), "360481", number, PRIVATE.public.kid, folder)
 
 
-def at_work(people: int, *, report: bool = True) -> Story:
+def at_work(people: int, *, report: bool = True, coverage: Coverage | None = None) -> Story:
     story = Story(pool_size=5, group_size=5, setup={"report_at": AT})
     story.crowd(*range(people))
     story.printed()
     story.press()
     if report:
-        story.tick(11.6 * 3600)
+        story.wall += int(11.6 * 3_600_000)
+        story.happens(Tick(coverage))
     return story
 
 
@@ -82,3 +85,16 @@ def test_another_day_is_empty_and_no_day_is_a_wrong_call(db: Path, capsys: pytes
     assert capsys.readouterr().out.splitlines()[1].startswith("2022-01-07,all,0")
     with pytest.raises(SystemExit):
         main(["report", "--db", str(db), "--day", "today"])
+
+
+def test_who_of_the_roster_came_to_the_kiosks_of_a_site_is_summed(db: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = (Coverage(1, Covered(40, came, 3), (Covered(40, came, 3),)) for came in (5, 10))
+    taken_in(db, at_work(5, coverage=first), at_work(10, coverage=second), at_work(5))
+    capsys.readouterr()
+    assert main(["report", "--db", str(db), "--day", DAY]) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [(row["on roster"], row["came"]) for row in rows] == [("40", "5"), ("40", "10"), ("", ""), ("40", "15")]
+    assert main(["report", "--db", str(db), "--day", DAY, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told[0]["coverage"] == [{"roster": 1, "all": [40, 5, 3], "places": [[40, 5, 3]]}]
+    assert [len(each["coverage"]) for each in told] == [1, 1, 0]

@@ -9,7 +9,8 @@ import pytest
 
 from kiosk import data_folder, health
 from kiosk.cli import main
-from kiosk.domain import Do
+from kiosk.domain import Coverage, Covered, Do
+from kiosk.events import Tick
 from kiosk.journal import Journal
 from kiosk.roster.xlsx import read
 from tests.support.desk_story import DAY_S, NOON, Story
@@ -134,3 +135,20 @@ def test_coverage_is_that_of_the_running_kiosk_and_of_today(
     monkeypatch.setattr("kiosk.reports.read.SystemClock", Then)
     assert main(["report", "--config", str(config), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["coverage"] == roster
+
+
+def test_coverage_of_a_day_that_is_over_is_what_was_reported(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    story = Story(setup={"report_at": 23 * 60 + 30})
+    story.crowd(*range(3))
+    story.wall += int(11.6 * 3_600_000)
+    story.happens(Tick(Coverage(1, Covered(100, 3, 20), (Covered(60, 3, 15), Covered(40, 0, 5)))))
+    keep(story, config)
+    assert main(["report", "--config", str(config), "--json"]) == 0
+    whole = {"total": 100, "done": 3, "away": 20, "missing": 77, "percent": 3}
+    assert json.loads(capsys.readouterr().out)["coverage"] == whole
+    book = config.parent / "day.xlsx"
+    assert main(["report", "--config", str(config), "--xlsx", str(book)]) == 0
+    assert ["花名册 roster missing", "77"] in read(book.read_bytes()).values()
+    assert main(["report", "--config", str(config), "--csv", str(config.parent)]) == 0
+    rows = list(csv.reader((config.parent / f"{DAY}-roster.csv").read_text("utf-8-sig").splitlines()))
+    assert rows[1:] == [["1", "60", "3", "15", "42"], ["2", "40", "0", "5", "35"]]

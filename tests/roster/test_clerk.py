@@ -8,10 +8,11 @@ import msgspec
 import pytest
 from nacl.signing import SigningKey
 
-from kiosk.domain import Stamp, Trust
+from kiosk.domain import Coverage, Covered, Stamp, Trust
 from kiosk.flows.registration import Registration
 from kiosk.growing import GrowingMap
 from kiosk.people import person
+from kiosk.roster import clerk
 from kiosk.roster.clerk import EVERY_MS, Clerk, Piece, Wanted
 from kiosk.roster.entry import Entry
 from kiosk.roster.pieces import cut
@@ -88,7 +89,7 @@ async def test_a_table_needs_the_key_that_a_badge_brings(tmp_path: Path) -> None
     assert "a badge brings it" in reply["error"]
 
 
-async def test_people_are_counted_as_they_come(tmp_path: Path) -> None:
+async def test_people_are_counted_as_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(tmp_path)
     assert desk.clerk.progress is None
     await desk.take(made([entry(n) for n in range(4)]), 1 << 20)
@@ -99,6 +100,10 @@ async def test_people_are_counted_as_they_come(tmp_path: Path) -> None:
     desk.clock.goes_on(EVERY_MS // 60_000 + 1)
     await desk.clerk.look(came(1, 99))
     assert desk.clerk.progress["done"] == 1
+    whole = Covered(4, 1, 0)
+    assert desk.clerk.covered == Coverage(desk.clerk.made, whole, (whole,))
+    monkeypatch.setattr(clerk, "MAX_PLACES", 0)
+    assert desk.clerk.covered == Coverage(desk.clerk.made, whole), "households are not told apart"
     assert (await desk.clerk.missing(Wanted(), came(1)))["missing"] == {"1栋": [2, 4, 5]}
     freed = msgspec.structs.replace(came(1, 2), freed=frozenset({1}))
     assert (await desk.clerk.coverage(freed))["all"]["done"] == 1

@@ -15,6 +15,7 @@ from hub.intake import wall_ms
 from hub.store import Store
 from hub.verdicts import VerdictsError
 from kiosk import commands
+from kiosk.facts import JOURNAL_FORMAT
 from kiosk.frames import FrameError
 from kiosk.seal import PrivateKeys
 from kiosk.update import bundle
@@ -122,7 +123,12 @@ def add_bundle(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--boot", type=Path, required=True, metavar="FILE", help="boot.fat, as `make image` leaves it")
     parser.add_argument("--root", type=Path, required=True, metavar="FILE", help="root.squashfs, from the same build")
     parser.add_argument("--version", required=True, help="of the program in it, as its pyproject.toml says")
-    parser.add_argument("--schema", type=int, default=2, help="of the data folder that program writes (default: 2)")
+    parser.add_argument(
+        "--schema",
+        type=int,
+        default=JOURNAL_FORMAT,
+        help="of the data folder that program writes (default: %(default)s)",
+    )
     parser.add_argument("--from-version", default="0", help="the oldest program that may install it (default: any)")
     parser.add_argument("--board", action="append", metavar="NAME", help=f"default: {', '.join(BOARDS)}")
     parser.add_argument("--older", action="store_true", help="it may replace a newer version")

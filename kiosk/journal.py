@@ -20,13 +20,13 @@ import apsw
 import msgspec
 
 from kiosk import journal_file
-from kiosk.facts import ENTRY_VERSION, Entry
+from kiosk.facts import ENTRY_VERSION, JOURNAL_FORMAT, Entry
 from kiosk.frames import Row, genesis, link
 
 log = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x4B494F53  # "KIOS"
-FORMAT = 2
+FORMAT = JOURNAL_FORMAT
 FIRST_SAFE_SQLITE = (3, 51, 3)
 CHECK_WHOLE_BYTES = 64 * 1024 * 1024
 """A larger file is not walked page by page at each start, and its chain from the last snapshot on only."""

@@ -19,6 +19,7 @@ from kiosk import commands, frames
 from kiosk.commands import Result
 from kiosk.config import Mqtt
 from kiosk.frames import State
+from kiosk.journal import FORMAT
 from kiosk.update import bundle
 from kiosk.uplink import Uplink
 from tests.support.mosquitto import Mosquitto
@@ -315,3 +316,4 @@ def test_a_bundle_is_made_and_a_kiosk_takes_it(
         opened = bundle.read(file, PRIVATE.public.verify)
         opened.check()
     assert (opened.manifest.version, opened.manifest.boards) == ("2.0.0", ("brcm,bcm2711",))
+    assert opened.manifest.schema == FORMAT, "unless told otherwise, that of the records this program writes"

@@ -131,7 +131,7 @@ async def test_an_incident_is_sent_again_until_it_is_acknowledged(
             assert len({data for _, data in client.heard}) == 1
             with hub(tmp_path / "hub.db", broker.port):
                 await until(lambda: uplink.acked == 3)
-                assert uplink._incidents.next_at is None
+                assert uplink._urgent.incidents.next_at is None
 
 
 async def test_an_incident_that_waited_at_a_restart_goes_up_first(broker: Mosquitto, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from kiosk.config import Mqtt
 
 CREDENTIAL = "mqtt.password"
+HEARD = ("ack", "command", "answer", "roster")
+"""The last parts of the topics that the command post speaks on."""
 _HOLD_S = 1.0  # at most this long for the retained acknowledgement
 _MAX_PACKET = 64 * 1024
 
@@ -39,13 +41,9 @@ def _no_delay(_client: Client, _userdata: Any, sock: Any) -> None:
 
 
 class Ready(NamedTuple):
-    """Connected and subscribed; ``refused``: why the broker lets us hear no acknowledgements, ``deaf``: no commands,
-    ``unanswered``: no answers, ``unlisted``: no rosters."""
+    """Connected and subscribed; ``deaf``: the last part of each topic to why the broker lets us not hear it, or ""."""
 
-    refused: str
-    deaf: str
-    unanswered: str
-    unlisted: str
+    deaf: dict[str, str]
 
 
 class Taken(NamedTuple):
@@ -76,18 +74,15 @@ Happening = Ready | Taken | Heard | Lost
 class Link:
     """One connection to the broker, used once. paho's thread fills ``inbox`` and calls ``ping``.
 
-    ``hold``: nothing but the state is sent before; ``state_due``: when to look at the state; ``told``: what it was.
+    ``topic``: of a last part. ``hold``: nothing but the state is sent before; ``state_due``: when to look at the state;
+    ``told``: what it was.
     """
 
     def __init__(
         self,
         config: Mqtt,
         name: str,
-        acks: str,
-        commands: str,
-        answers: str,
-        rosters: str,
-        state: str,
+        topic: Callable[[str], str],
         ping: Callable[[], None],
     ) -> None:
         self.inbox: deque[Happening] = deque(maxlen=256)
@@ -102,7 +97,7 @@ class Link:
             CallbackAPIVersion.VERSION2, client_id=name, protocol=MQTTv5, reconnect_on_failure=False
         )
         client.max_queued_messages_set(64)
-        inbox = self.inbox
+        inbox, state = self.inbox, topic("state")
 
         def post(item: Happening) -> None:
             inbox.append(item)
@@ -114,12 +109,12 @@ class Link:
             else:
                 fresh = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
                 any_time = SubscribeOptions(qos=1)
-                wanted = [(each, fresh) for each in (commands, answers, rosters)]
-                client.subscribe([(acks, any_time), *wanted, (state, any_time)])
+                wanted = [(topic(leaf), any_time if leaf == "ack" else fresh) for leaf in HEARD]
+                client.subscribe([*wanted, (state, any_time)])
 
         def on_subscribe(_c: Client, _u: Any, _mid: int, reasons: list[ReasonCode], _p: Any) -> None:
-            refused, deaf, unanswered, unlisted, _ = (str(reason) if reason.is_failure else "" for reason in reasons)
-            post(Ready(refused, deaf, unanswered, unlisted))
+            why = (str(reason) if reason.is_failure else "" for reason in reasons[: len(HEARD)])
+            post(Ready(dict(zip(HEARD, why, strict=True))))
 
         def on_message(client: Client, _u: Any, message: MQTTMessage) -> None:
             if message.topic == state:  # one is enough: that of whoever was here before

@@ -103,6 +103,7 @@ _FOR_THE_TECHNICIAN = frozenset(
         "driver-due",
         "journal-rolled-back",
         "journal-set-aside",
+        "shell-failed",
         "shell-open",
         "shift-long",
         "shift-reminder",

@@ -20,6 +20,7 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.at = Places(folder / "ssh", folder / "run")
         self.ran: list[list[str]] = []
+        self.fault = ""
 
     def run(self, command: list[str]) -> None:
         if command[0] == "ssh-keygen":
@@ -31,9 +32,12 @@ class Machine:
             raise OSError("Unit kiosk-shell.service not loaded.")
         else:
             self.ran.append(command)
+            if command[0] == "systemd-run" and self.fault:
+                shell.forget(self.at)  # what the unit does when it ends
+                raise OSError("systemd-run: Job for kiosk-shell.service failed.")
 
     def open(self, hours: int = 4, key: str = f"{SSH} a comment") -> str:
-        return shell.open_shell(Shell(hours, key), self.at, self.run, PROGRAM)
+        return shell.open_shell(Shell(hours, key), self.at, self.run, PROGRAM, lambda: self.fault)
 
 
 @pytest.fixture
@@ -71,6 +75,29 @@ def test_opened_again_the_one_before_is_closed_first_and_the_host_is_the_same(ma
     machine.ran.append(["earlier"])
     assert machine.open(hours=1).split(" h;")[1] == first.split(" h;")[1]
     assert [command[0] for command in machine.ran[1:]] == ["systemctl", "systemd-run"]
+
+
+def test_a_shell_whose_server_dies_at_once_is_not_open_and_the_reason_is_told(machine: Machine) -> None:
+    machine.fault = "Bind to port 22 on 0.0.0.0 failed: Address already in use."
+    with pytest.raises(OSError, match=r"Address already in use.*Job for kiosk-shell"):
+        machine.open()
+    assert "--service-type=notify" in machine.ran[-1], "it is open when sshd listens, no sooner"
+    issues = issue_folder.read(machine.at.issues)
+    assert list(issues) == [shell.NOT_OPENED]
+    assert "Address already in use" in issues[shell.NOT_OPENED]
+    assert not (machine.at.folder / "authorized_keys").exists()
+    machine.fault = ""
+    machine.open()
+    assert list(issue_folder.read(machine.at.issues)) == [shell.ISSUE]
+
+
+def test_a_shell_that_nobody_can_start_is_told_as_well(machine: Machine) -> None:
+    def no(command: list[str]) -> None:
+        raise OSError(f"{command[0]}: no such program")
+
+    with pytest.raises(OSError, match="ssh-keygen: no such program"):
+        shell.open_shell(Shell(4, SSH), machine.at, no, PROGRAM, lambda: "")
+    assert "ssh-keygen: no such program" in issue_folder.read(machine.at.issues)[shell.NOT_OPENED]
 
 
 def test_a_host_key_that_was_being_made_is_made_anew(machine: Machine) -> None:

@@ -4,15 +4,20 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import zxingcpp
 
+from kiosk import data_folder
+from kiosk.domain import Do
 from kiosk.drivers.keypad.sim import KeypadSim
 from kiosk.facts import Preflight
+from kiosk.journal import Journal
 from kiosk.panel import LAMPS
 from kiosk.people import person
 from kiosk.preflight.steps import KEYS, Limits
@@ -20,11 +25,15 @@ from kiosk.preflight.walk import Outcome, preflight, summary
 from kiosk.records import AlreadyRunningError
 from kiosk.simulate.rig import Rig
 from kiosk.tube import TubeNumber
+from tests.support.desk_story import Story
+from tests.support.mosquitto import Mosquitto, free_port, mosquitto
 from tests.support.site_day import open_site
 from tests.support.speaker import NAME, Loudspeaker, needs_aplay
 
 DEVICES = ("button release", "button ack", *(f"lamp {lamp}" for lamp in LAMPS), "bar", "buzzer")
 LIMITS = Limits(answer=2.0, press=2.0, fetch=3.0)
+PATIENT = Limits(answer=60.0, press=60.0, fetch=60.0)
+NOTHING = {f"devices.{name}": {"driver": "none"} for name in ("card", "code", "printer", "panel")}
 
 
 class Technician:
@@ -163,9 +172,67 @@ async def test_it_never_runs_beside_the_kiosk(tmp_path: Path) -> None:
             await walk(day.rig, Technician(day.rig))
 
 
+def with_records(rig: Rig, *stock: str) -> None:
+    """A kiosk that has been at work just now, after staff had counted this stock."""
+    story = Story(pool_size=5, group_size=5, start=time.time())
+    for text in stock:
+        story.ordered(Do.STOCK, text=text)
+    story.crowd(*range(5))
+    story.printed()
+    path = data_folder.journal(rig.config.kiosk.data_dir)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Journal.open(path) as journal:
+        journal.append([(seq.to_bytes(16), msgspec.msgpack.encode(entry)) for seq, entry in story.entries()])
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with mosquitto(tmp_path) as broker:
+        yield broker
+
+
+async def test_an_uplink_works_when_the_command_post_has_acknowledged(tmp_path: Path, broker: Mosquitto) -> None:
+    async with Rig(tmp_path, NOTHING, mqtt_port=broker.port) as rig:
+        with_records(rig)
+        await rig.start_hub()
+        assert "uplink" in (await walk(rig, Technician(rig), PATIENT)).passed
+
+
+async def test_a_broker_behind_which_nobody_receives_is_told_apart(tmp_path: Path, broker: Mosquitto) -> None:
+    async with Rig(tmp_path, NOTHING, mqtt_port=broker.port) as rig:
+        with_records(rig)
+        outcome = await walk(rig, Technician(rig), PATIENT._replace(fetch=0.2))
+        assert "does its receiver run?" in outcome.failed["uplink"]
+        assert "uplink" in written(rig)[0].failed
+
+
+async def test_a_broker_that_refuses_the_records_is_told_with_its_reason(tmp_path: Path) -> None:
+    with mosquitto(tmp_path, "topic readwrite kiosk/v1/360481/1/state\n") as broker:
+        async with Rig(tmp_path, NOTHING, mqtt_port=broker.port) as rig:
+            with_records(rig)
+            assert "Not authorized" in (await walk(rig, Technician(rig), PATIENT)).failed["uplink"]
+
+
+async def test_a_broker_that_is_not_there_is_told(tmp_path: Path) -> None:
+    async with Rig(tmp_path, NOTHING, mqtt_port=free_port()) as rig:
+        outcome = await walk(rig, Technician(rig))
+        assert "refused" in outcome.failed["uplink"]
+
+
+@pytest.mark.parametrize(
+    ("counted", "low"),
+    [(("5 1000", "labels 1000"), ""), (("5 3", "labels 1000"), "5 2;"), (("labels 1000", "20 0"), "20 0;")],
+)
+async def test_stock_that_will_not_do_is_told(tmp_path: Path, counted: tuple[str, ...], low: str) -> None:
+    async with Rig(tmp_path, NOTHING) as rig:
+        with_records(rig, *counted)
+        outcome = await walk(rig, Technician(rig))
+        assert ("stock" in outcome.passed) == (not low)
+        assert low in outcome.failed.get("stock", "")
+
+
 async def test_for_programs_there_is_one_line_of_json_and_an_exit_status(tmp_path: Path) -> None:
-    nothing = {f"devices.{name}": {"driver": "none"} for name in ("card", "code", "printer", "panel")}
-    async with Rig(tmp_path, nothing) as rig:
+    async with Rig(tmp_path, NOTHING) as rig:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "kiosk", "preflight", "--json", "--config", str(rig.config_path),
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,

@@ -13,6 +13,7 @@ from kiosk import labels
 from kiosk.config import Config, Printer
 from kiosk.domain import Stamp, Trust
 from kiosk.events import CardFailed, CardRead, CodeFailed, CodeScanned, Event, NumberTyped, PrintFailed, PrintSucceeded
+from kiosk.flows.stock import Stock
 from kiosk.health import DISK_LOW
 from kiosk.labels import TubeLabel
 from kiosk.panel import BAR_STEPS, LAMPS
@@ -71,7 +72,7 @@ _BUTTONS = {"release": "放行", "ack": "确认"}
 
 class Walk:
     """The steps for one kiosk. ``disk_free``: bytes, None where unknown; ``line``: the uplink, at work, or None;
-    ``head``: facts in the journal it sends; ``left``: item to how many are in stock, of those staff have counted."""
+    ``head``: facts in the journal it sends; ``stock``: as far as staff have counted it."""
 
     def __init__(
         self,
@@ -81,12 +82,12 @@ class Walk:
         disk_free: int | None,
         line: Line | None,
         head: int,
-        left: dict[str, int],
+        stock: Stock,
         limits: Limits,
     ) -> None:
         self._config, self._bench, self._at = config, bench, at
         self._disk_free, self._line, self._head, self._limits = disk_free, line, head, limits
-        self._left = left
+        self._counted = stock
         self._printed = False
         serial = random.randint(1, LAST_SERIAL)
         self._number = str(TubeNumber(config.site.code, DRILL, at.day % DAYS, serial))
@@ -112,7 +113,7 @@ class Walk:
             Step("buzzer", f"听到声音? A tone? {_CONFIRM}", self._buzzer, panel),
             Step("speaker", f"听到“演练”? A voice? {_CONFIRM}", self._speaker, panel and bench.speaker is not None),
             Step("keypad", _KEYS, self._keypad, bench.keypad is not None),
-            Step("stock", "", self._stock, bool(self._left)),
+            Step("stock", "", self._stock, bool(self._counted.left)),
             Step("card reader", _CARD, self._card, bench.card is not None),
             Step("printer", "", self._printer, bench.printer is not None),
             Step("scanner", self._what_to_scan(), self._scanner, bench.code is not None),
@@ -137,15 +138,20 @@ class Walk:
         before, head = line.acked, self._head
         if not await _until(lambda: line.connected, limits.answer):
             raise Failed(line.issue or "no answer")
-        answered = await _until(lambda: line.acked > before or line.acked >= head, limits.fetch)
+
+        def answered() -> bool:
+            return line.acked > before or line.acked >= head
+
+        await _until(lambda: answered() or line.refusal is not None, limits.fetch)
         if line.refusal:
             raise Failed(line.refusal)
-        if not answered:
+        if not answered():
             raise Failed("the broker answers, the command post does not acknowledge: does its receiver run?")
 
     async def _stock(self) -> None:
-        if gone := [item for item, left in self._left.items() if left <= 0]:
-            raise Failed(f'used up by the count: {", ".join(gone)}; refill, then badge and the code "stock"')
+        if low := self._counted.low(self._at, self._config.stock.warn_min):
+            what = ", ".join(f"{item} {left}" for item, left in low.items())
+            raise Failed(f'left by the count: {what}; refill, then badge and the code "stock"')
 
     # Lamps, buttons, tones -------------------------------------------------------------------------------------------
 

@@ -55,8 +55,8 @@ async def preflight(config: Config, say: Say, limits: Limits = PATIENT) -> Outco
             closing.callback(task.cancel)
         await closing.enter_async_context(bench.at_work())
         head = (records.proper or records.journal).head
-        free, left = Machine(data_dir).look().disk_free, records.site.stock.left
-        walk = Walk(config, bench, clock.now(), free, line, head, left, limits)
+        free = Machine(data_dir).look().disk_free
+        walk = Walk(config, bench, clock.now(), free, line, head, records.site.stock, limits)
         outcome = await _walked(walk.steps(), say)
         await _keep(records, outcome, clock)
     return outcome

@@ -1,9 +1,11 @@
 """A real MQTT broker on a loopback port of its own."""
 
+import contextlib
 import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,14 @@ class Mosquitto:
     def restart(self) -> None:
         self.kill9()
         self.start()
+
+
+@contextlib.contextmanager
+def mosquitto(folder: Path, acl: str | None = None) -> Iterator[Mosquitto]:
+    """One that runs inside."""
+    broker = Mosquitto(folder, acl)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()

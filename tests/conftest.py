@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.support.mosquitto import Mosquitto, mosquitto
+
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
@@ -19,3 +21,9 @@ def keys_in_memory_go() -> Iterator[None]:
     yield
     for key in set(Path("/dev/shm").glob("kiosk-*.key")) - before:
         key.unlink()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with mosquitto(tmp_path) as running:
+        yield running

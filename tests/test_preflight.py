@@ -5,7 +5,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -183,12 +183,6 @@ def with_records(rig: Rig, *stock: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with Journal.open(path) as journal:
         journal.append([(seq.to_bytes(16), msgspec.msgpack.encode(entry)) for seq, entry in story.entries()])
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    with mosquitto(tmp_path) as broker:
-        yield broker
 
 
 async def test_an_uplink_works_when_the_command_post_has_acknowledged(tmp_path: Path, broker: Mosquitto) -> None:

@@ -1,6 +1,5 @@
 """The uplink against a real broker and the real receiver, and its window alone."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -31,14 +30,6 @@ from tests.support.post import (
 )
 
 HUB = b"hub--001"
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path)
-    broker.start()
-    yield broker
-    broker.stop()
 
 
 def ack(upto: int, hub: bytes = HUB, missing: tuple[tuple[int, int], ...] = (), epoch: bytes = b"epoch-01") -> bytes:

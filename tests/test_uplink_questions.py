@@ -1,7 +1,6 @@
 """What the kiosk says again and again: incidents and questions, against a real broker and the real receiver."""
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -27,14 +26,6 @@ SEALER = seal.Sealer(PRIVATE.public, bytes(32))
 TABLE = (
     f"code,colour,number\nQC:green-1,green,{person(1).number}\nQC:red-2,RED,{person(2).number}\nQC:yellow-3,yellow,\n"
 )
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path)
-    broker.start()
-    yield broker
-    broker.stop()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import random
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from kiosk.frames import Fact, Frame
 from kiosk.uplink import Uplink
 from kiosk.uplink import window as uplink_window
 from kiosk.uplink.link import Taken
-from tests.support.mosquitto import Mosquitto
+from tests.support.mosquitto import Mosquitto, mosquitto
 from tests.support.post import (
     NUMBER,
     SITE,
@@ -39,14 +38,6 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kiosk.uplink._RECONNECT_S", (0.1, 0.4))
     monkeypatch.setattr(uplink_window, "_PATIENCE_S", (0.5, 2.0))
     monkeypatch.setattr(uplink_window, "_WAIT_S", (0.1, 0.4))
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path)
-    broker.start()
-    yield broker
-    broker.stop()
 
 
 @pytest.fixture
@@ -90,16 +81,12 @@ async def test_broker_killed_again_and_again(broker: Mosquitto, db: Path) -> Non
 
 async def test_denied_by_the_broker_is_an_issue_and_no_success(tmp_path: Path, db: Path) -> None:
     acl = f"topic readwrite kiosk/v1/{SITE}/{NUMBER}/ack\ntopic readwrite kiosk/v1/{SITE}/{NUMBER}/state\n"
-    broker, rows = Mosquitto(tmp_path, acl), Rows()
+    rows = Rows()
     rows.add(10)
-    broker.start()
-    try:
-        with hub(db, broker.port):
-            async with running(make_uplink(rows, broker.port)) as uplink:
-                await until(lambda: uplink.issue is not None and "Not authorized" in uplink.issue)
-                assert uplink.acked == 0
-    finally:
-        broker.stop()
+    with mosquitto(tmp_path, acl) as broker, hub(db, broker.port):
+        async with running(make_uplink(rows, broker.port)) as uplink:
+            await until(lambda: uplink.issue is not None and "Not authorized" in uplink.issue)
+            assert uplink.acked == 0
 
 
 @pytest.mark.parametrize("step", ["received", "before-commit", "after-commit", "after-puback", "after-ack"])

@@ -22,7 +22,7 @@ from kiosk.frames import State
 from kiosk.journal import FORMAT
 from kiosk.update import bundle
 from kiosk.uplink import Uplink
-from tests.support.mosquitto import Mosquitto
+from tests.support.mosquitto import Mosquitto, mosquitto
 from tests.support.post import DEVICE, NUMBER, PRIVATE, SITE, AsyncRows, Client, Rows, hub, running, until
 from tests.support.updates import boot_image, make, root_image
 from tests.test_commands import SSH
@@ -163,14 +163,6 @@ def test_a_kiosk_that_says_it_is_there_is_noted(post: Post) -> None:
 # Over a broker ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path)
-    broker.start()
-    yield broker
-    broker.stop()
-
-
 @contextlib.asynccontextmanager
 async def kiosk(port: int, obeyed: list[bytes]) -> AsyncIterator[Uplink]:
     """One that does at once whatever it hears, and answers."""
@@ -233,15 +225,11 @@ async def test_a_retained_command_is_not_heard(broker: Mosquitto, tmp_path: Path
 
 
 async def test_a_broker_that_hides_commands_is_an_issue_and_no_fault(tmp_path: Path) -> None:
-    broker = Mosquitto(tmp_path, acl="topic readwrite kiosk/v1/+/+/facts\ntopic readwrite kiosk/v1/+/+/state\n"
-                                     "topic read kiosk/v1/+/+/ack\n")  # fmt: skip
-    broker.start()
-    try:
+    acl = "topic readwrite kiosk/v1/+/+/facts\ntopic readwrite kiosk/v1/+/+/state\ntopic read kiosk/v1/+/+/ack\n"
+    with mosquitto(tmp_path, acl) as broker:
         async with kiosk(broker.port, []) as uplink:
             await until(lambda: uplink.connected)
             assert uplink.refusal is None
-    finally:
-        broker.stop()
 
 
 # The command line ---------------------------------------------------------------------------------------------------

@@ -6,22 +6,12 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
-
 from kiosk import seal
 from kiosk.facts import TubeOpened
 from kiosk.simulate.rig import Rig
 from kiosk.tube import TubeNumber
 from tests.support.mosquitto import Mosquitto
 from tests.support.site_day import SiteDay, until
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> AsyncIterator[Mosquitto]:
-    running = Mosquitto(tmp_path)
-    running.start()
-    yield running
-    running.stop()
 
 
 @contextlib.asynccontextmanager

@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
-import pytest
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -22,14 +20,6 @@ from tests.support.post import until
 
 POST = seal.PrivateKeys.generate().public
 ONE, TWO, KEY, OTHER_KEY = b"1" * 32, b"2" * 32, b"k" * 32, b"o" * 32
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    running = Mosquitto(tmp_path)
-    running.start()
-    yield running
-    running.stop()
 
 
 class Kiosk:

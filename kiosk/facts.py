@@ -565,6 +565,10 @@ class PackingRefused(Note, frozen=True):
     why: str
 
 
+class TubeGone(Note, frozen=True):
+    """A correction is about a tube that a courier has: what it presumes to be at the desk is not there."""
+
+
 class PieceHeld(Note, frozen=True):
     """A part of what is shown in several codes is in."""
 

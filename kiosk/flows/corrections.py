@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kiosk.domain import Do, Stamp
 from kiosk.events import Event
-from kiosk.facts import Corrected, Fact, Note, NothingToDo, Order, StaffOrdered
+from kiosk.facts import Corrected, Fact, Note, NothingToDo, Order, StaffOrdered, TubeGone
 from kiosk.tubes import Tube
 
 if TYPE_CHECKING:
@@ -19,12 +19,29 @@ if TYPE_CHECKING:
 TAKEN_OUT = frozenset({Do.VOID_LAST, Do.VOID, Do.NO_SHOW, Do.REFUSED, Do.LEFT})
 """After these the person has no place, and may come again."""
 
-CORRECTIONS = TAKEN_OUT | {Do.MOVE, Do.SWAP, Do.WRONG_TUBE, Do.SPLIT}
+AT_HAND = frozenset({Do.MOVE, Do.WRONG_TUBE, Do.SPLIT})
+"""These put people, or their label, onto another tube: the tube they are about must be there."""
+
+CORRECTIONS = TAKEN_OUT | AT_HAND | {Do.SWAP}
 
 
 def react(site: "Site", item: Event | Fact, at: Stamp) -> Iterator[Fact | Note | Order]:
     if isinstance(item, StaffOrdered) and item.do in CORRECTIONS:
-        yield _decided(site, item) or NothingToDo()
+        corrected = _decided(site, item)
+        if corrected is None:
+            yield NothingToDo()
+        elif _lacks_tube(site, corrected):
+            yield TubeGone()
+        else:
+            yield corrected
+
+
+def _lacks_tube(site: "Site", corrected: Corrected) -> bool:
+    """A courier has a tube that this would change. Two people of pools may be exchanged all the same: neither label
+    nor list says who they are."""
+    gone = [number for number in corrected.tubes if site.custody.is_away(number)]
+    names = any((tube := site.pooling.tube(number)) is not None and tube.kind.size == 1 for number in gone)
+    return bool(gone) and (corrected.do in AT_HAND or (corrected.do is Do.SWAP and names))
 
 
 def _decided(site: "Site", order: StaffOrdered) -> Corrected | None:
@@ -42,8 +59,13 @@ def _decided(site: "Site", order: StaffOrdered) -> Corrected | None:
         return None
     if order.do is Do.MOVE and (tubes[0].kind.size == 1 or not _has_numbers(site)):
         return None
-    late = order.do in TAKEN_OUT and tubes[0].at is not None and site.release.host(tubes[0].tube) is None
+    late = order.do in TAKEN_OUT and _is_late(site, tubes[0])
     return Corrected(order.do, order.badge, people, tuple(tube.tube for tube in tubes), late)
+
+
+def _is_late(site: "Site", tube: Tube) -> bool:
+    """The label is out of reach: its group has been released, or a courier has it."""
+    return tube.at is not None and (site.release.host(tube.tube) is None or site.custody.is_away(tube.tube))
 
 
 def _may_swap(one: Tube, other: Tube) -> bool:

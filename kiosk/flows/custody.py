@@ -66,6 +66,11 @@ class Custody(msgspec.Struct, frozen=True):
     lost: frozenset[str] = frozenset()
     trips: tuple[Trip, ...] = ()
 
+    def is_away(self, tube: str) -> bool:
+        """It is not at the desk any more: in the courier's box, on its way, or lost."""
+        boxed = self.packing is not None and tube in self.packing.packed
+        return boxed or tube in self.gone
+
 
 def evolve(slice_: Custody, change: Fact | Note, at: Stamp) -> Custody:
     replace = msgspec.structs.replace

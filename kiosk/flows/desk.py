@@ -36,6 +36,7 @@ from kiosk.facts import (
     Registered,
     StaffOrdered,
     Started,
+    TubeGone,
     TubeHeld,
     TubeOpened,
     TubePacked,
@@ -234,6 +235,8 @@ def _ordered(slice_: Desk, change: Fact | Note, at: Stamp) -> Desk:
             return _answer(slice_, at, Signal.CLOSED if change.full else Signal.ACKNOWLEDGED)
         case PackingRefused():
             return _answer(slice_, at, _REFUSED_TUBES[change.why], of_tube=True)
+        case TubeGone():
+            return _answer(slice_, at, Signal.TUBE)
         case ConsignmentAddressed():
             return _answer(slice_, at, Signal.ACKNOWLEDGED)
         case ManifestClosed():

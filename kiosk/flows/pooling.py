@@ -287,9 +287,11 @@ def _closed(
 
 
 def _withdrawn(site: "Site", change: Withdrawn) -> Said:
-    """Who must not be swabbed leaves the tube, unless the group has gone."""
+    """Who must not be swabbed leaves the tube, unless the group or the tube has gone."""
     tube = site.pooling.holding(change.person)
-    if tube is not None and (tube.at is None or site.release.host(tube.tube) is not None):
+    if tube is None or site.custody.is_away(tube.tube):
+        return
+    if tube.at is None or site.release.host(tube.tube) is not None:
         yield Unbound(tube.tube, change.person, tube.place(change.person))
         yield from _voided(tube, leaving=1)
 

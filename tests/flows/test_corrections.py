@@ -2,13 +2,15 @@
 
 import pytest
 
-from kiosk.domain import Do, Signal, Specimen
+from kiosk.domain import Do, Role, Signal, Specimen
 from kiosk.facts import (
     Corrected,
     GroupReleased,
     LabelWanted,
+    ManifestClosed,
     Registered,
     TubeClosed,
+    TubeLost,
     TubeOpened,
     TubeVoided,
     Unbound,
@@ -350,6 +352,95 @@ def test_a_tube_that_is_being_filled_is_not_split() -> None:
     story.crowd(*"abc")
     story.ordered(Do.SPLIT, story.told(TubeOpened)[0].tube)
     assert story.signal is Signal.DENIED
+
+
+# A courier has the tube --------------------------------------------------------------------------------------------
+
+
+def handed_over(*, gone: bool = True, released: bool = True, **policy: object) -> tuple[Story, str, str]:
+    """Two labelled tubes, and their numbers: a courier has the first, or (``gone``: False) it is in the open box."""
+    story = Story(**{"pool_size": 5, "group_size": 5} | policy)
+    story.crowd(*range(2 * story.site.setup.policy.pool_size))
+    story.printed()
+    for _ in story.site.release.queue if released else ():
+        story.press()
+    story.badge(71, Role.COURIER)
+    story.order(Do.COLLECT)
+    first, second = [tube.tube for tube in story.closed][:2]
+    story.scan_label(first)
+    if gone:
+        story.scan_label(second)
+        story.ordered(Do.PACKED)
+        assert story.told(ManifestClosed)
+    return story, first, second
+
+
+def unchanged(story: Story, before: int) -> bool:
+    """The last order was answered with the signal of its own, and is alone in the journal."""
+    return story.signal is Signal.TUBE and [type(fact).__name__ for _, fact in story.journal[before:]] == [
+        "StaffOrdered"
+    ]
+
+
+@pytest.mark.parametrize("gone", [True, False])
+@pytest.mark.parametrize("do", [Do.MOVE, Do.SPLIT, Do.WRONG_TUBE])
+def test_what_presumes_the_tube_at_the_desk_is_refused_with_a_signal_of_its_own(do: Do, gone: bool) -> None:
+    story, tube, _ = handed_over(gone=gone)
+    before = len(story.journal)
+    story.ordered(do, *{Do.MOVE: [0], Do.SPLIT: [tube]}.get(do, [tube, tube]))
+    assert unchanged(story, before)
+    assert story.told(Corrected) == []
+    assert story.printer == []
+
+
+def test_half_a_tube_that_has_gone_is_not_put_into_another() -> None:
+    story, tube, _ = handed_over()
+    before = len(story.journal)
+    story.ordered(Do.SPLIT, tube, text="2")
+    assert unchanged(story, before)
+
+
+def test_a_tube_at_the_desk_is_not_mixed_up_with_one_that_has_gone() -> None:
+    story, tube, _ = handed_over()
+    story.crowd(*"abcde")
+    before = len(story.journal)
+    story.ordered(Do.WRONG_TUBE, story.closed[-1].tube, tube)
+    assert unchanged(story, before)
+
+
+def test_people_of_pools_that_have_gone_are_exchanged_on_record_and_those_with_their_name_on_the_label_are_not() -> (
+    None
+):
+    story, first, second = handed_over()
+    story.ordered(Do.SWAP, 0, 5)
+    assert story.signal is Signal.ACKNOWLEDGED
+    assert (seats(story)[first][1], seats(story)[second][1]) == (6, 1)
+    assert story.printer == []
+    story, *_ = handed_over(pool_size=1, group_size=2)
+    before = len(story.journal)
+    story.ordered(Do.SWAP, 0, 1)
+    assert unchanged(story, before)
+
+
+@pytest.mark.parametrize("gone", [True, False])
+@pytest.mark.parametrize("released", [True, False])
+@pytest.mark.parametrize("do", TAKEN_OUT)
+def test_who_was_not_sampled_is_on_record_also_when_the_tube_has_gone(do: Do, released: bool, gone: bool) -> None:
+    story, tube, _ = handed_over(gone=gone, released=released)
+    story.ordered(do, 1)
+    assert story.told(Unbound) == [Unbound(tube, 2, 2, late=True)]
+    assert story.printer == []
+    story.crowd(1)
+    assert story.told(Registered)[-1].subject.digest == person(1)
+
+
+@pytest.mark.parametrize("do", [Do.LOST_TUBE, Do.LEAKED_TUBE])
+def test_a_tube_that_is_lost_on_its_way_is_told_and_nothing_of_it_is_moved(do: Do) -> None:
+    story, tube, _ = handed_over()
+    story.ordered(do, tube)
+    assert [lost.people for lost in story.told(TubeLost)] == [(1, 2, 3, 4, 5)]
+    story.ordered(Do.SPLIT, tube)
+    assert story.signal is Signal.TUBE
 
 
 # The label --------------------------------------------------------------------------------------------------------

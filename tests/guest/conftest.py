@@ -22,5 +22,6 @@ async def guest(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guest
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def daemon(guest: Guest, request: pytest.FixtureRequest) -> AsyncIterator[Daemon]:
-    async with Daemon(guest, request.module.__name__.rpartition("_")[2], request.module.POLICY) as running:
+    module = request.module
+    async with Daemon(guest, module.__name__.rpartition("_")[2], module.POLICY, getattr(module, "MORE", "")) as running:
         yield running

@@ -28,12 +28,12 @@ def of_kind(facts: list[Fact], kind: str) -> list[Fact]:
 
 
 class Daemon:
-    """An async context manager. ``policy``: the lines of [policy]."""
+    """An async context manager. ``policy``: the lines of [policy]; ``more``: further tables."""
 
-    def __init__(self, guest: Guest, name: str, policy: str) -> None:
+    def __init__(self, guest: Guest, name: str, policy: str, more: str = "") -> None:
         self._guest = guest
         self._at = f"/run/{name}"
-        self._policy = policy
+        self._policy, self._more = policy, more
         self._keys = PrivateKeys.generate()
 
     def _config(self) -> str:
@@ -67,6 +67,7 @@ class Daemon:
             name = "demo"
             pattern = '^HC1:(?P<colour>[012]):(?P<token>[A-Za-z0-9_-]+)$'
             colours = {{ "0" = "green", "1" = "yellow", "2" = "red" }}
+            {self._more}
         """
 
     async def __aenter__(self) -> Self:

@@ -6,6 +6,7 @@
 | scanner | USB keyboard: evdev | keys that QEMU presses |
 | printer | gadget on dummy_hcd: /dev/usb/lp0 | `SimPrinter`, by TCP, a virtio port and inside/pump.py |
 | lamps, buttons | gpio-sim | `pull` and `value` of its lines |
+| speaker | usb-audio: ALSA's first card | what it has played, in `Guest.played` |
 """
 
 import contextlib
@@ -13,6 +14,7 @@ import platform
 import shlex
 import shutil
 import sys
+from array import array
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Self
@@ -24,6 +26,7 @@ from PIL import Image
 from kiosk.config import TsplPrinter
 from kiosk.drivers.idcard.sim import SimReader
 from kiosk.drivers.printer.sim import SimPrinter
+from kiosk.drivers.speaker.codec import RATE
 from tests.support.vm import Shell, Vm, VmError, until
 
 ROOT = Path(__file__).parents[2]
@@ -35,8 +38,10 @@ MODULES = (
     *("virtio_pci", "virtio_console", "9p", "9pnet_virtio", "overlay", "configfs"),
     *("xhci_pci", "usbhid", "hid_generic", "evdev", "uinput", "ftdi_sio"),
     *("dummy_hcd", "libcomposite", "usb_f_printer", "usblp", "gpio_sim"),
+    *("snd_usb_audio",),
 )
 REPORT_BYTES = 8  # of a keyboard: HID specification, appendix B.1
+WAV_HEADER = 44  # bytes: QEMU fills in its lengths only at the end
 KEYBOARD, PRINTER, READER = "QEMU USB Keyboard", "/dev/usb/lp0", "/dev/ttyUSB0"
 OTHER_CHIP, BOARD_CHIP = "gpio-expander", "pinctrl-bcm2835"
 
@@ -50,6 +55,7 @@ class Guest:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._wav = folder / "speaker.wav"
         self.labels: list[Image.Image] = []
         self.reader = SimReader(folder / "reader")
         self.printer = SimPrinter(TsplPrinter(port=PRINTER), self.labels.append)
@@ -91,6 +97,8 @@ class Guest:
             *("-device", "qemu-xhci,id=usb", "-device", "usb-kbd,id=scanner,bus=usb.0"),
             *("-chardev", f"serial,id=reader,path={self.reader.path}"),
             *("-device", "usb-serial,id=reader,bus=usb.0,chardev=reader,always-plugged=on"),
+            *("-audiodev", f"wav,id=speaker,path={self._wav},out.frequency={RATE},out.channels=1"),
+            *("-device", "usb-audio,id=speaker,bus=usb.0,audiodev=speaker"),
         ]
 
     async def _set_up(self) -> None:
@@ -116,7 +124,7 @@ class Guest:
     # Cables -------------------------------------------------------------------------------------------------------
 
     async def unplug(self, device: str) -> None:
-        """Pulls the cable of "reader", "scanner", "printer" or "board"."""
+        """Pulls the cable of "reader", "scanner", "printer", "speaker" or "board"."""
         match device:
             case "printer":
                 await self.shell.run("unplug_usb_printer")
@@ -132,11 +140,19 @@ class Guest:
             case "scanner":
                 await self.vm.plug("usb-kbd", device, bus="usb.0")
                 await self.shell.run("count_reports")
+            case "speaker":
+                await self.vm.plug("usb-audio", device, bus="usb.0", audiodev=device)
             case "printer":
                 pump = shlex.join([sys.executable, str(HERE / "inside" / "pump.py")])
                 await self.shell.run(f"plug_usb_printer {pump} /dev/vport*p1")
             case "board":
                 await self.shell.run("plug_gpio_chip board")
+
+    @property
+    def played(self) -> "array[int]":
+        """All that the speaker has played: samples of 16 bit, ``RATE`` a second."""
+        data = self._wav.read_bytes()[WAV_HEADER:]
+        return array("h", data[: len(data) // 2 * 2])
 
     async def type(self, text: str) -> None:
         """What the scanner types."""

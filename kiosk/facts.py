@@ -244,8 +244,9 @@ class LabelFailed(Fact, frozen=True, tag="label-failed"):
 
 
 class GroupClosed(Fact, frozen=True, tag="group-closed"):
-    """These people go forward together, with the tubes opened for them. ``ahead``: the tube of the one person who goes
-    before the others (rule Q10); the group that is being formed goes on without them."""
+    """These people go forward together, with the tubes opened for them. ``short``: by order of staff, who hear it; a
+    change of round is not told at the desk. ``ahead``: the tube of the one person who goes before the others (rule
+    Q10); the group that is being formed goes on without them."""
 
     group: int
     members: int

@@ -69,7 +69,7 @@ FLOWS = (
 """In the order of the data path: each hears what the ones before it said in the same step. An incident goes first;
 staff come behind those who must not take for a resident what is shown for an order."""
 
-SCHEMA = 4
+SCHEMA = 5
 """Of the snapshot. Raised when a slice changes its shape; an old snapshot is then folded anew."""
 
 

@@ -17,13 +17,14 @@ class Kind(msgspec.Struct, frozen=True, array_like=True):
 
 class Tube(msgspec.Struct, frozen=True, array_like=True):
     """``members``: position to person. ``at``: when it was closed; ``shown``: how many people its label shows, or the
-    one person it names."""
+    one person it names; ``past``: its people are of a round that is over, so nobody else comes in."""
 
     tube: str
     kind: Kind
     members: dict[int, int] = {}
     at: Stamp | None = None
     shown: int = 0
+    past: bool = False
 
     @property
     def free(self) -> int:

@@ -277,6 +277,8 @@ MODES = [
     Do.REPRINT,
     Do.VISIT_START,
     Do.VISIT_END,
+    Do.ROUND_START,
+    Do.ROUND_END,
 ]
 JUMPS = st.sampled_from([3600, -3600, DAY_S, -DAY_S, 400 * DAY_S, -400 * DAY_S, 20_000 * DAY_S, -20_000 * DAY_S])
 
@@ -621,6 +623,16 @@ def leaves_the_label_as_it_was(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(labelling, "react", lambda site, item, at: () if isinstance(item, Unbound) else good(site, item, at))
 
 
+def fills_a_tube_of_the_last_round(patch: pytest.MonkeyPatch) -> None:
+    good = pooling.evolve
+
+    def evolve(slice_: Any, change: Any, at: Any) -> Any:
+        after = good(slice_, change, at)
+        return msgspec.structs.replace(after, open=slice_.open) if isinstance(change, RoundStarted) else after
+
+    patch.setattr(pooling, "evolve", evolve)
+
+
 def forgets_the_tubes_it_has_seen(patch: pytest.MonkeyPatch) -> None:
     good = pooling.evolve
 
@@ -653,6 +665,7 @@ MUTANTS: list[Mutate] = [
     takes_the_next_household_for_the_same,
     swaps_whom_it_is_told_to,
     leaves_the_label_as_it_was,
+    fills_a_tube_of_the_last_round,
     forgets_the_tubes_it_has_seen,
 ]
 

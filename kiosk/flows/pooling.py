@@ -1,10 +1,11 @@
 """Pooling (混采): people into tubes, each at a position n/N, under numbers that come from the journal.
 
 One queue serves every policy: whoever shares goes into the pool or into their household's tube, whoever must not gets
-a tube of their own beside it. Who is in which tube is kept for the round, so that staff can put it right.
+a tube of their own beside it. Who is in which tube is kept for the round, so that staff can put it right. The round
+changes between two tubes: what is being filled then is closed short.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -63,12 +64,16 @@ class Pooling(msgspec.Struct, frozen=True):
 
     @property
     def pool(self) -> Tube | None:
-        return next((tube for tube in self.open.values() if not tube.kind.household and not tube.kind.apart), None)
+        return next((tube for tube in self._current if not tube.kind.household and not tube.kind.apart), None)
 
     @property
     def home(self) -> Tube | None:
         """The tube of the household that is being registered."""
-        return next((tube for tube in self.open.values() if tube.kind.household), None)
+        return next((tube for tube in self._current if tube.kind.household), None)
+
+    @property
+    def _current(self) -> Iterator[Tube]:
+        return (tube for tube in self.open.values() if not tube.past)
 
     @property
     def filling(self) -> bool:
@@ -127,7 +132,8 @@ def evolve(slice_: Pooling, change: Fact | Note, at: Stamp) -> Pooling:
         case LabelWanted() if (tube := slice_.tube(change.tube)) is not None:
             return _kept(slice_, replace(tube, shown=tube.showing if tube.at is not None else change.members))
         case RoundStarted():
-            return replace(slice_, tubes=GrowingMap())
+            past = {number: replace(tube, past=bool(tube.members)) for number, tube in slice_.open.items()}
+            return replace(slice_, open=past, tubes=GrowingMap())
         case StaffOrdered():
             return _ordered(slice_, change)
     return slice_
@@ -179,12 +185,11 @@ def react(site: "Site", item: Event | Fact, at: Stamp) -> Iterator[Fact | Note |
         case Corrected():
             yield from _corrected(site, item, at)
         case ButtonPressed() if is_long(item):
-            yield from _close_all(site)
+            yield from _close(site, site.pooling.open.values())
         case StaffOrdered():
             yield from _obeyed(site, item)
-        case Started() if (pool := site.pooling.pool) is not None and pool.members:
-            if pool.kind.size != site.pooling.pool_size(site.setup.policy):
-                yield _closed(site, pool.tube, len(pool.members), pool.kind)
+        case RoundStarted() | Started():
+            yield from _close(site, (tube for tube in site.pooling.open.values() if _is_done(site, tube)))
         case TubeScanned() if _takes_tubes(site) and site.pooling.used.get(item.tube) is None:
             yield TubeHeld(item.tube)
 
@@ -192,6 +197,11 @@ def react(site: "Site", item: Event | Fact, at: Stamp) -> Iterator[Fact | Note |
 def _takes_tubes(site: "Site") -> bool:
     """A tube that is scanned now is one for the next people."""
     return site.setup.policy.tube_source == "preprinted" and site.unclaimed
+
+
+def _is_done(site: "Site", tube: Tube) -> bool:
+    """It is of a round that is over, or a pool of the size that was configured before."""
+    return tube.past or (not tube.kind.household and tube.kind.size != site.pooling.pool_size(site.setup.policy))
 
 
 def _obeyed(site: "Site", order: StaffOrdered) -> Iterator[Fact | Note]:
@@ -207,12 +217,12 @@ def _obeyed(site: "Site", order: StaffOrdered) -> Iterator[Fact | Note]:
             yield _closed(site, home.tube, len(home.members), home.kind)
         case Do.CLOSE_POOL if not site.pooling.filling:
             yield NothingToDo()
-        case Do.CLOSE_POOL | Do.COLLECT | Do.VISIT_START | Do.VISIT_END:
-            yield from _close_all(site)
+        case Do.CLOSE_POOL | Do.COLLECT | Do.VISIT_START | Do.VISIT_END | Do.ROUND_END:
+            yield from _close(site, site.pooling.open.values())
 
 
-def _close_all(site: "Site") -> Iterator[Fact]:
-    for tube in site.pooling.open.values():
+def _close(site: "Site", tubes: Iterable[Tube]) -> Iterator[Fact]:
+    for tube in tubes:
         if tube.members:
             yield _closed(site, tube.tube, len(tube.members), tube.kind)
 

@@ -19,6 +19,7 @@ from kiosk.facts import (
     NothingToDo,
     Order,
     Registered,
+    RoundStarted,
     StaffOrdered,
     Started,
     TubeClosed,
@@ -244,7 +245,9 @@ def react(site: "Site", item: Event | Fact, at: Stamp) -> Iterator[Fact | Note |
             yield GroupReleased(ready.number, ready.people, table)
         case ButtonPressed(button="release") if is_long(item) and group.people:
             yield GroupClosed(group.number, group.people, short=True)
-        case StaffOrdered(do=Do.COLLECT | Do.VISIT_START | Do.VISIT_END) if group.people:
+        case RoundStarted() if group.people:
+            yield GroupClosed(group.number, group.people)
+        case StaffOrdered(do=Do.COLLECT | Do.VISIT_START | Do.VISIT_END | Do.ROUND_END) if group.people:
             yield GroupClosed(group.number, group.people, short=True)
         case GroupClosed() | GroupReleased() | LabelPrinted() if site.visits.on and ready is not None:
             yield GroupReleased(ready.number, ready.people)

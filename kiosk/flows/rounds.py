@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kiosk.domain import Stamp, Trust
+from kiosk.domain import Do, Stamp, Trust
 from kiosk.events import Event, PowerOn, RoundRequested
-from kiosk.facts import ClockStepped, Fact, Note, Order, Registered, RoundStarted, Started
+from kiosk.facts import ClockStepped, Fact, Note, Order, Registered, RoundStarted, StaffOrdered, Started
 
 if TYPE_CHECKING:
     from kiosk.site import Site
@@ -54,9 +54,11 @@ def _known(known: int, at: Stamp) -> int:
 
 
 def react(site: "Site", item: Event | Fact, at: Stamp) -> Iterator[Fact | Note | Order]:
+    now = site.rounds
+    if isinstance(item, StaffOrdered) and item.do is Do.ROUND_START:
+        yield RoundStarted(now.round + 1, at.day, "manual")
     if not isinstance(item, Event):
         return
-    now = site.rounds
     if isinstance(item, PowerOn):
         yield Started(item.version, item.kept)
     if now.round == 0:

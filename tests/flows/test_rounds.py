@@ -2,8 +2,19 @@
 
 import pytest
 
-from kiosk.domain import Reason, Trust
-from kiosk.facts import ClockStepped, Registered, RoundStarted, Started, TubeOpened
+from kiosk.domain import Do, Reason, Signal, Trust
+from kiosk.facts import (
+    Bound,
+    ClockStepped,
+    GroupClosed,
+    GroupReleased,
+    Registered,
+    RoundStarted,
+    Started,
+    TubeClosed,
+    TubeOpened,
+)
+from kiosk.site import Site, refold
 from tests.support.desk_story import DAY_S, NOON, Story
 
 YEAR_S = 365 * DAY_S
@@ -66,14 +77,14 @@ def test_a_manual_round_ends_by_command_only() -> None:
     story.tick(3 * DAY_S)
     story.restart(reboot=True, jump=DAY_S)
     assert not comes_again(story)
-    assert story.new_round() == [RoundStarted(2, 19_004, "manual")]
+    assert story.new_round()[0] == RoundStarted(2, 19_004, "manual")
     assert comes_again(story)
 
 
 def test_a_command_starts_a_daily_round_too() -> None:
     story = Story()
     story.both("Li")
-    assert story.new_round() == [RoundStarted(2, 19_000, "manual")]
+    assert story.new_round()[0] == RoundStarted(2, 19_000, "manual")
     assert comes_again(story)
     story.tick(DAY_S)
     assert rounds(story)[-1] == (3, 19_001, "daily")
@@ -268,3 +279,202 @@ def test_every_stamp_of_a_boot_can_be_corrected_by_the_most_trusted_one() -> Non
     corrected = [stamp.mono + offset[stamp.boot][1] for stamp, _ in story.journal]
     began = story.wall - story.mono
     assert corrected[: len(true)] == [began + mono for mono in true]
+
+
+# The tube and the group that are under way ---------------------------------------------------------------------------
+
+LATE = NOON + 12 * 3600 - 20
+"""Twenty seconds to midnight."""
+
+
+def tubes_by_round(story: Story) -> list[set[int]]:
+    """Of which rounds the people of each tube are, in the order the tubes were opened."""
+    now, came, tubes = 0, dict[int, int](), dict[str, set[int]]()
+    for _, fact in story.journal:
+        match fact:
+            case RoundStarted():
+                now = fact.round
+            case Registered():
+                came[fact.person] = now
+            case Bound():
+                tubes.setdefault(fact.tube, set()).add(came[fact.person])
+    return list(tubes.values())
+
+
+def sizes(story: Story) -> list[tuple[int, int]]:
+    return [(tube.members, tube.size) for tube in story.closed]
+
+
+def by_day(story: Story) -> None:
+    story.tick(20)
+
+
+def by_request(story: Story) -> None:
+    story.new_round()
+
+
+def by_code(story: Story) -> None:
+    story.ordered(Do.ROUND_START)
+
+
+CHANGES = [by_day, by_request, by_code]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_new_round_closes_the_open_pool_short_and_its_group_goes_forward_as_it_is(change: object) -> None:
+    story = Story(start=LATE)
+    for who in range(4):
+        story.both(who)
+    assert callable(change)
+    change(story)
+    assert len(rounds(story)) == 2
+    assert sizes(story) == [(4, 10)]
+    assert [(group.members, group.short) for group in story.told(GroupClosed)] == [(4, False)]
+    story.crowd(*range(10))
+    assert sizes(story) == [(4, 10), (10, 10)]
+    assert tubes_by_round(story) == [{1}, {2}]
+    assert [tube for _, tube, _ in story.places] == [story.closed[0].tube] * 4 + [story.closed[1].tube] * 10
+    story.printed()
+    assert [(label.members, label.size) for label in story.labels] == [(4, 10), (10, 10)]
+    story.press()
+    story.press()
+    assert [group.members for group in story.told(GroupReleased)] == [4, 10]
+
+
+def test_who_is_the_first_of_the_day_before_a_tick_has_a_tube_of_the_day() -> None:
+    story = Story(start=LATE)
+    story.both("Li")
+    story.card("Wang")  # waits for a code while the day changes
+    story.wall, story.mono = story.wall + 20_000, story.mono + 20_000
+    story.code("green", "Wang")
+    assert [type(fact) for _, fact in story.journal[-6:]] == [
+        RoundStarted,
+        Registered,
+        TubeClosed,
+        GroupClosed,
+        TubeOpened,
+        Bound,
+    ]
+    assert story.signal is Signal.ACCEPTED, "no word about a group hides the answer"
+    assert tubes_by_round(story) == [{1}, {2}]
+
+
+def test_an_opaque_code_that_waits_for_its_verdict_over_midnight_is_of_the_new_round() -> None:
+    story = Story(start=LATE + 19)
+    story.both("Li")
+    story.card("Wang")
+    story.opaque("Wang")
+    story.tick(3)
+    assert story.people == 2
+    assert tubes_by_round(story) == [{1}, {2}]
+    assert sizes(story)[0] == (1, 10)
+
+
+def test_a_household_of_two_rounds_has_a_tube_in_each_and_the_pool_waits_in_neither() -> None:
+    story = Story(start=LATE, household_size=4)
+    story.both("Li")
+    story.ordered(Do.HOUSEHOLD_START)
+    story.both("h1")
+    story.tick(20)
+    assert sorted(sizes(story)) == [(1, 4), (1, 10)]
+    story.crowd("h2", "h1")
+    story.ordered(Do.HOUSEHOLD_END)
+    assert sizes(story)[-1] == (2, 4)
+    assert [tube.household for tube in story.told(TubeOpened)] == [False, True, True]
+    assert tubes_by_round(story) == [{1}, {1}, {2}]
+
+
+def test_a_tube_that_brought_its_own_barcode_is_not_filled_on_and_the_first_of_the_day_scans_another() -> None:
+    story = Story(start=LATE, pool_size=5, tube_source="preprinted", tube_pattern="HS[0-9]{4}", health_code="off")
+    story.scan_label("HS0001")
+    story.card("Li")
+    story.wall, story.mono = story.wall + 20_000, story.mono + 20_000
+    story.card("Wang")  # before any tick
+    assert story.refusals == [Reason.NO_TUBE]
+    assert [(tube.tube, tube.members) for tube in story.closed] == [("HS0001", 1)]
+    story.scan_label("HS0002")
+    story.card("Wang")
+    story.card("Li")
+    assert [(tube, place) for _, tube, place in story.places] == [("HS0001", 1), ("HS0002", 1), ("HS0002", 2)]
+
+
+def test_a_label_that_came_with_the_first_person_comes_again_with_the_count() -> None:
+    story = Story(start=LATE, pool_size=5, label_at="open")
+    story.both("Li")
+    story.printed()
+    story.tick(20)
+    story.printed()
+    assert [(label.members, label.size, label.attempt) for label in story.labels] == [(5, 5, 1), (1, 5, 2)]
+
+
+def test_a_round_that_changes_with_nobody_under_way_closes_nothing() -> None:
+    story = Story(pool_size=5, group_size=5)
+    story.crowd(*"abcde")
+    story.alone("f")
+    story.ordered(Do.VOID_LAST)
+    assert [type(fact) for fact in story.new_round()] == [RoundStarted]
+    story.crowd("a")
+    assert len(story.told(TubeOpened)) == 2, "the empty tube is that of the next"
+
+
+def test_a_code_ends_a_round_with_all_that_is_under_way_and_nobody_may_come_twice_in_it() -> None:
+    story = Story()
+    story.crowd("Li", "Wang")
+    story.ordered(Do.ROUND_END)
+    assert sizes(story) == [(2, 10)]
+    assert [group.members for group in story.told(GroupClosed)] == [2]
+    assert not comes_again(story)
+    story.ordered(Do.ROUND_START)
+    assert comes_again(story)
+    assert rounds(story)[-1] == (2, 19_000, "manual")
+
+
+def test_the_morning_after_a_power_cut_begins_with_a_tube_of_its_own() -> None:
+    story = Story()
+    story.crowd(*range(3))
+    story.restart(reboot=True, jump=18 * 3600)
+    assert sizes(story) == [(3, 10)]
+    story.crowd(*range(3))
+    assert tubes_by_round(story) == [{1}, {2}]
+
+
+@pytest.mark.parametrize("trust", Trust)
+def test_a_clock_that_is_corrected_again_and_again_closes_no_tube(trust: Trust) -> None:
+    story = Story(trust=Trust.NONE)
+    story.crowd(*range(3))
+    for jump in (YEAR_S, -YEAR_S, 13 * 3600, -13 * 3600, 59, DAY_S):
+        story.clock_jump(jump, trust)
+    story.clock_jump(0, Trust.NTP)
+    assert (len(rounds(story)), sizes(story)) == (1, [])
+    story.crowd(*range(3, 10))
+    assert sizes(story) == [(10, 10)]
+
+
+def test_a_night_that_only_the_network_tells_of_closes_what_is_open_once() -> None:
+    story = Story()
+    story.crowd(*range(3))
+    story.restart(reboot=True, jump=-NOON, trust=Trust.NONE)
+    assert sizes(story) == []
+    story.clock_jump(NOON + DAY_S, Trust.NTP)
+    story.clock_jump(600, Trust.NTP)
+    story.clock_jump(-600, Trust.NTP)
+    assert (len(rounds(story)), sizes(story)) == (2, [(3, 10)])
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_journal_that_ends_after_any_fact_of_the_change_loses_nobody_and_binds_nobody_twice(change: object) -> None:
+    """All of it is one transaction, but in the journal of an older program a round began and the tube was filled on."""
+    story = Story(start=LATE)
+    story.crowd("Li", "Wang")
+    assert callable(change)
+    change(story)
+    begun = next(n for n, (_, fact) in enumerate(story.journal) if fact == story.told(RoundStarted)[1])
+    for kept in range(begun + 1, len(story.journal) + 1):
+        again = Story(start=LATE)
+        again.journal, again.wall, again.mono = story.journal[:kept], story.wall, story.mono
+        again.restart()
+        again.crowd("Li", "Huang")
+        assert tubes_by_round(again) == [{1}, {2}]
+        assert [person for person, *_ in again.places] == [1, 2, 3, 4]
+        told = refold(Site(again.site.setup), again.entries())
+        assert told.dump() == again.site.dump()

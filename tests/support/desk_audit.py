@@ -38,6 +38,7 @@ class Audit:
         self.round = 0
         self.people = 0
         self.before = 0  # the last person before this round
+        self.came: dict[int, int] = {}  # person to round
         self.persons: dict[int, Registered] = {}
         self.household = 0  # 0 while no household is being registered
         self.households: dict[int, int] = {}  # person to household
@@ -107,6 +108,7 @@ class Audit:
                 assert fact.source != "code" or fact.subject.digest not in self.codes, "a code stood for two people"
                 self.people, self.digests[fact.person] = fact.person, fact.subject.digest
                 self.persons[fact.person], self.households[fact.person] = fact, self.household
+                self.came[fact.person] = self.round
                 if fact.code is not None:
                     self.codes[fact.code.digest] = fact.person
             case CodeShown():
@@ -264,6 +266,9 @@ class Audit:
         beside = {self.households[who] for who in self.members[fact.tube].values()}
         assert not tube.household or beside <= {household}, "two households in a tube"
         assert tube.household or tube.apart or not household, "a household in the pool"
+        assert {self.came[who] for who in self.members[fact.tube].values()} <= {self.came[fact.person]}, (
+            "a tube of two rounds"
+        )
         self.out.discard(fact.person)
         assert fact.tube in self.open or self.correcting, "bound to a closed tube"
         assert fact.person not in self.place, "one person in two tubes"

@@ -162,7 +162,7 @@ FLOW_FILES = sorted(path for path in (ROOT / "kiosk/flows").glob("*.py") if path
 
 
 def test_the_flows_are_all_there() -> None:
-    assert {flow.__name__.rpartition(".")[2] for flow in FLOWS} | {"desk", "admission"} == {
+    assert {flow.__name__.rpartition(".")[2] for flow in FLOWS} | {"desk", "admission", "seating"} == {
         path.stem for path in FLOW_FILES
     }
 

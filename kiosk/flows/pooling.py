@@ -28,19 +28,17 @@ from kiosk.facts import (
     TubeClosed,
     TubeHeld,
     TubeOpened,
-    TubeVoided,
     Unbound,
     Withdrawn,
 )
+from kiosk.flows import seating
 from kiosk.flows.presses import is_long
 from kiosk.growing import GrowingMap
-from kiosk.tube import Serials, TubeNumber
+from kiosk.tube import Serials
 from kiosk.tubes import Kind, Tube
 
 if TYPE_CHECKING:
     from kiosk.site import Site
-
-Said = Iterator[Fact | Note | Order]
 
 SIZES = ("1", "5", "10", "20")
 """People a pool may hold, as staff order it."""
@@ -179,11 +177,11 @@ def _ordered(slice_: Pooling, order: StaffOrdered) -> Pooling:
 def react(site: "Site", item: Event | Fact, at: Stamp) -> Iterator[Fact | Note | Order]:
     match item:
         case Registered():
-            yield from _fill(site, item, at)
+            yield from seating.fill(site, item, at)
         case Withdrawn():
-            yield from _withdrawn(site, item)
+            yield from seating.withdrawn(site, item)
         case Corrected():
-            yield from _corrected(site, item, at)
+            yield from seating.corrected(site, item, at)
         case ButtonPressed() if is_long(item):
             yield from _close(site, site.pooling.open.values())
         case StaffOrdered():
@@ -210,11 +208,11 @@ def _obeyed(site: "Site", order: StaffOrdered) -> Iterator[Fact | Note]:
         case Do.POOL if order.text not in SIZES:
             yield NothingToDo()
         case Do.POOL if pool is not None and pool.members and pool.kind.size != site.pooling.size:
-            yield _closed(site, pool.tube, len(pool.members), pool.kind)
+            yield seating.closed(site, pool.tube, len(pool.members), pool.kind)
         case Do.CATEGORY_NEXT if order.text not in set(Category):
             yield NothingToDo()
         case Do.HOUSEHOLD_START | Do.HOUSEHOLD_END if home is not None:
-            yield _closed(site, home.tube, len(home.members), home.kind)
+            yield seating.closed(site, home.tube, len(home.members), home.kind)
         case Do.CLOSE_POOL if not site.pooling.filling:
             yield NothingToDo()
         case Do.CLOSE_POOL | Do.COLLECT | Do.VISIT_START | Do.VISIT_END | Do.ROUND_END:
@@ -224,162 +222,4 @@ def _obeyed(site: "Site", order: StaffOrdered) -> Iterator[Fact | Note]:
 def _close(site: "Site", tubes: Iterable[Tube]) -> Iterator[Fact]:
     for tube in tubes:
         if tube.members:
-            yield _closed(site, tube.tube, len(tube.members), tube.kind)
-
-
-def _fill(site: "Site", person: Registered, at: Stamp) -> Said:
-    if person.apart:
-        kind = Kind(1, apart=True, specimen=person.specimen, isolation=person.category is Category.YELLOW)
-        yield from _single(site, kind, at, person.person, person.subject.digest)
-        return
-    now, policy = site.pooling, site.setup.policy
-    tube = now.home if now.at_home else now.pool
-    kind = Kind(now.wanted(policy), household=now.at_home)
-    if tube is not None and (tube.members or tube.kind == kind):
-        yield Bound(tube.tube, person.person, tube.free)
-        if len(tube.members) + 1 >= tube.kind.size:
-            yield _closed(site, tube.tube, len(tube.members) + 1, tube.kind)
-    elif kind.size == 1:
-        yield from _single(site, kind, at, person.person, person.subject.digest)
-    else:
-        opened = _open(site, kind, at)
-        yield opened
-        yield Bound(opened.tube, person.person, 1)
-
-
-def _single(site: "Site", kind: Kind, at: Stamp, person: int, digest: bytes, instead: str = "") -> Said:
-    opened = _open(site, kind, at, instead=instead)
-    yield opened
-    yield Bound(opened.tube, person, 1)
-    yield _closed(site, opened.tube, 1, kind, digest, fresh=True)
-
-
-def _open(site: "Site", kind: Kind, at: Stamp, *, skip: int = 0, instead: str = "", number: str = "") -> TubeOpened:
-    """``skip``: so many numbers are given to others in this step; ``number``: the tube's own barcode."""
-    day = serial = 0
-    if not number and site.setup.policy.tube_source == "preprinted":
-        number = site.desk.tube
-    if not number:
-        serials = site.pooling.serials
-        for _ in range(skip + 1):
-            day, serial = serials.next(at.day % 1000)
-            serials = serials.used(day, serial)
-        number = str(TubeNumber(site.setup.site, site.setup.kiosk, day, serial))
-    return TubeOpened(
-        tube=number,
-        day=day,
-        serial=serial,
-        size=kind.size,
-        apart=kind.apart,
-        household=kind.household,
-        specimen=kind.specimen,
-        isolation=kind.isolation,
-        instead=instead,
-    )
-
-
-def _closed(
-    site: "Site", tube: str, members: int, kind: Kind, digest: bytes = b"", *, fresh: bool = False
-) -> TubeClosed:
-    """``fresh``: it was opened in this very step, so nothing was printed for it."""
-    policy = site.setup.policy
-    return TubeClosed(
-        tube=tube,
-        members=members,
-        size=kind.size,
-        apart=kind.apart,
-        digest=digest if kind.size == 1 else b"",
-        household=kind.household,
-        specimen=kind.specimen,
-        isolation=kind.isolation,
-        labelled=policy.tube_source == "preprinted" or (policy.label_at == "open" and not fresh),
-    )
-
-
-def _withdrawn(site: "Site", change: Withdrawn) -> Said:
-    """Who must not be swabbed leaves the tube, unless the group or the tube has gone."""
-    tube = site.pooling.holding(change.person)
-    if tube is None or site.custody.is_away(tube.tube):
-        return
-    if tube.at is None or site.release.host(tube.tube) is not None:
-        yield Unbound(tube.tube, change.person, tube.place(change.person))
-        yield from _voided(tube, leaving=1)
-
-
-def _voided(tube: Tube, leaving: int) -> Said:
-    if tube.at is not None and leaving == len(tube.members):
-        yield TubeVoided(tube.tube)
-
-
-def _corrected(site: "Site", change: Corrected, at: Stamp) -> Said:
-    tubes = [tube for number in change.tubes if (tube := site.pooling.tube(number)) is not None]
-    match change.do:
-        case Do.SWAP:
-            yield from _swapped(tubes[0], tubes[-1], *change.people)
-        case Do.WRONG_TUBE if len(tubes) == 2:
-            yield from _exchanged(*tubes)
-        case Do.WRONG_TUBE:
-            yield from _replaced(site, tubes[0], change.tubes[1], at)
-        case Do.SPLIT if change.text == "2":
-            yield from _halved(site, tubes[0], at)
-        case Do.SPLIT | Do.MOVE:
-            yield from _parted(site, tubes[0], change.people, at)
-        case _:
-            [person] = change.people
-            yield Unbound(tubes[0].tube, person, tubes[0].place(person), late=change.late)
-            yield from _voided(tubes[0], leaving=1)
-
-
-def _leave(tube: Tube) -> Iterator[Fact]:
-    return (Unbound(tube.tube, person, place) for place, person in tube.members.items())
-
-
-def _swapped(one: Tube, other: Tube, first: int, second: int) -> Said:
-    yield Unbound(one.tube, first, one.place(first))
-    yield Unbound(other.tube, second, other.place(second))
-    yield Bound(other.tube, first, other.place(second))
-    yield Bound(one.tube, second, one.place(first))
-
-
-def _exchanged(one: Tube, other: Tube) -> Said:
-    yield from _leave(one)
-    yield from _leave(other)
-    for tube, members in ((one, other.members), (other, one.members)):
-        for place, person in members.items():
-            yield Bound(tube.tube, person, place)
-
-
-def _replaced(site: "Site", tube: Tube, number: str, at: Stamp) -> Said:
-    yield from _leave(tube)
-    opened = _open(site, tube.kind, at, instead=tube.tube, number=number)
-    yield opened
-    for place, person in tube.members.items():
-        yield Bound(opened.tube, person, place)
-    if tube.at is not None:
-        digest = site.registration.digests(tube.members.values()).get(tube.members.get(1, 0), b"")
-        yield _closed(site, opened.tube, len(tube.members), tube.kind, digest, fresh=True)
-        yield TubeVoided(tube.tube)
-
-
-def _halved(site: "Site", tube: Tube, at: Stamp) -> Said:
-    """The second half goes into another tube of the same kind."""
-    moving = sorted(tube.members.items())[-(len(tube.members) // 2) :]
-    yield from (Unbound(tube.tube, person, place) for place, person in moving)
-    opened = _open(site, tube.kind, at, instead=tube.tube)
-    yield opened
-    for place, (_, person) in enumerate(moving, 1):
-        yield Bound(opened.tube, person, place)
-    yield _closed(site, opened.tube, len(moving), tube.kind, fresh=True)
-
-
-def _parted(site: "Site", tube: Tube, people: tuple[int, ...], at: Stamp) -> Said:
-    """These people get a tube of their own each."""
-    digests = site.registration.digests(people)
-    kind = Kind(1, apart=True, specimen=tube.kind.specimen, isolation=tube.kind.isolation)
-    for skip, person in enumerate(people):
-        yield Unbound(tube.tube, person, tube.place(person))
-        opened = _open(site, kind, at, skip=skip, instead=tube.tube)
-        yield opened
-        yield Bound(opened.tube, person, 1)
-        yield _closed(site, opened.tube, 1, kind, digests.get(person, b""), fresh=True)
-    yield from _voided(tube, leaving=len(people))
+            yield seating.closed(site, tube.tube, len(tube.members), tube.kind)

@@ -14,7 +14,7 @@ from kiosk import control, data_folder
 from kiosk.facts import Started, TubeClosed
 from kiosk.people import person
 from kiosk.simulate.brokers import open_broker
-from kiosk.simulate.rig import Rig
+from kiosk.simulate.rig import Rig, StartError
 from tests.faults.invariants import audit, registered
 from tests.support.labels import read
 from tests.support.post import until
@@ -183,10 +183,9 @@ async def test_a_start_on_a_full_card_is_refused_loudly(tmp_path: Path) -> None:
         await green(rig, 0)
         await rig.kill()
         shim.fail(errno.ENOSPC)
-        command = ("-m", "kiosk", "run", "--config", str(rig.config_path))
-        process = await rig._spawn(*command, log="refused.log")
-        assert await process.wait() == 1
-        assert "kiosk run:" in (rig.folder / "refused.log").read_text()
+        with pytest.raises(StartError, match="status 1"):
+            await rig.start()
+        assert "kiosk run:" in (rig.folder / "kiosk.log").read_text()
         shim.heal()
         await rig.start()
         await green(rig, 1)

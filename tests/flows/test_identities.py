@@ -121,6 +121,14 @@ def test_a_typed_number_registers_within_a_minute_of_the_registrars_badge() -> N
     assert story.card("Li") == [Refused(Reason.REPEAT, person("Li"))]
 
 
+def test_whose_number_is_typed_needs_no_phone_where_others_do() -> None:
+    story = Story(health_code="required")
+    story.badge(7)
+    typed(story, "Li")
+    story.tick(10)
+    assert last(story).source == "typed"
+
+
 @pytest.mark.parametrize("role", [None, Role.COURIER, Role.SAMPLER])
 def test_a_typed_number_is_no_way_in_for_anybody(role: Role | None) -> None:
     story = Story(health_code="off")

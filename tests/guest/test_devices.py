@@ -1,17 +1,22 @@
 """Each device of a kiosk on a real kernel: it works; its cable is pulled and put back, and it works again."""
 
 import asyncio
+from array import array
 from collections.abc import Iterator
 from itertools import count
 
 import pytest
 import zxingcpp
 
-from kiosk.domain import Person
+from kiosk.domain import Person, Signal
+from kiosk.drivers.speaker.codec import RATE
 from kiosk.people import person
 from kiosk.tube import TubeNumber
+from kiosk.voice import ANSWERS
 from tests.guest.daemon import Daemon
 from tests.guest.machine import Guest
+from tests.support.speaker import spoken
+from tests.support.vm import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -21,7 +26,14 @@ POLICY = """
     card_alone_after_s = 0.1
     pair_window_s = 0.5
 """
+MORE = """
+    [devices.speaker]
+    driver = "alsa"
+    [voice]
+    volume = 100
+"""
 NEWCOMERS: Iterator[Person] = (person(n) for n in count())
+WINDOW = RATE // 50
 
 
 async def replug(guest: Guest, daemon: Daemon, cable: str, name: str) -> None:
@@ -117,3 +129,38 @@ async def test_a_board_whose_gpio_chip_comes_back_has_lamps_and_buttons(daemon: 
     await replug(guest, daemon, "board", "panel")
     await a_labelled_tube(daemon)
     await daemon.release()
+
+
+# Speaker ------------------------------------------------------------------------------------------------------------
+
+
+def loud(samples: "array[int]") -> int:
+    """In how many fiftieths of a second somebody speaks."""
+    swings = [max(map(abs, samples[at : at + WINDOW])) for at in range(0, len(samples) - WINDOW, WINDOW)]
+    return sum(swing > 3000 for swing in swings)
+
+
+async def speaks(daemon: Daemon, guest: Guest) -> None:
+    """Somebody is registered and hears so. An emulated card drops samples on a busy machine, hence the half."""
+    before, said = len(guest.played), loud(array("h", spoken(ANSWERS[Signal.ACCEPTED])))
+
+    async def heard() -> bool:
+        return loud(guest.played[before:]) * 2 > said
+
+    assert said > 25
+    await daemon.show_card(next(NEWCOMERS))
+    await until(heard, "the answer is heard")
+
+
+async def test_the_answer_is_heard(daemon: Daemon, guest: Guest) -> None:
+    await daemon.sees(devices={"speaker": "online"})
+    await speaks(daemon, guest)
+
+
+async def test_a_speaker_that_comes_back_speaks(daemon: Daemon, guest: Guest) -> None:
+    await guest.unplug("speaker")
+    await daemon.show_card(next(NEWCOMERS))  # the kiosk goes on without it
+    await daemon.sees(devices={"speaker": "offline"})
+    await guest.plug("speaker")
+    await daemon.sees(devices={"speaker": "online"})
+    await speaks(daemon, guest)
